@@ -1,0 +1,147 @@
+"""What server and worker say to each other: frozen, small, picklable, never a tensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from webui.core.errors import ErrorInfo
+from webui.core.models import ModelRef
+from webui.core.requests import Request
+from webui.core.results import Pixels
+
+# ---- server → worker
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """A job with nothing left to look up.
+
+    ``request`` has its seed, size and checkpoint filled in. ``preview_every`` is the number of
+    steps between two previews, 0 for none. ``attempt`` counts from 1.
+    """
+
+    job_id: str
+    attempt: int
+    request: Request
+    model: ModelRef
+    preview_every: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunJob:
+    """Start this job; it joins what is running already."""
+
+    spec: JobSpec
+
+
+@dataclass(frozen=True, slots=True)
+class StopJob:
+    """End a job early: "interrupt" ends all of it, "skip" only the batch being drawn."""
+
+    job_id: str
+    how: Literal["interrupt", "skip"] = "interrupt"
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """Leave now."""
+
+
+Command = RunJob | StopJob | Quit
+
+# ---- worker → server
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReady:
+    """The worker can draw. ``device`` and ``dtype`` are for people ("NVIDIA RTX 4090", "bfloat16")."""
+
+    pid: int
+    device: str
+    dtype: str
+    torch: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobStarted:
+    """The worker took the job up."""
+
+    job_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobPhase:
+    """What the worker is doing for the job, as text for a person ("Loading checkpoint")."""
+
+    job_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobStep:
+    """Steps done in the batch being drawn. ``image`` is the index of the batch's first picture."""
+
+    job_id: str
+    step: int
+    steps: int
+    image: int
+    images: int
+    seconds_per_step: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobPreview:
+    """A picture of what is being drawn: an encoded JPEG."""
+
+    job_id: str
+    image: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JobImage:
+    """A finished picture. ``seconds`` is how long it took from its first step to its pixels."""
+
+    job_id: str
+    index: int
+    seed: int
+    pixels: Pixels
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobFinished:
+    """The end of a job. ``error`` is set when it failed, ``stopped`` when it was interrupted.
+
+    ``forwards`` counts the model's forward passes this job took part in.
+    """
+
+    job_id: str
+    attempt: int
+    error: ErrorInfo | None = None
+    stopped: bool = False
+    forwards: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStats:
+    """Sent after each job: what the worker did and holds, in total."""
+
+    forwards: int
+    memory_bytes: int
+    cached_bytes: int
+    loaded: tuple[str, ...] = ()
+
+
+WorkerEvent = (
+    WorkerReady
+    | JobStarted
+    | JobPhase
+    | JobStep
+    | JobPreview
+    | JobImage
+    | JobFinished
+    | WorkerStats
+)

@@ -1,0 +1,28 @@
+"""What the server knows of a model file without loading it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Prediction = Literal["epsilon", "v_prediction"]
+Layout = Literal["folder", "file"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A checkpoint, identified from its header alone.
+
+    ``name`` is what users see and requests carry (path below ``models/checkpoints`` without
+    ``.safetensors``); ``path`` the absolute place; ``family`` the engine's family ("sd15");
+    ``digest`` a content key known at once (path, size, mtime and header digest);
+    ``native_size`` the side in pixels it was trained at.
+    """
+
+    name: str
+    path: str
+    layout: Layout
+    family: str
+    prediction: Prediction
+    native_size: int
+    digest: str

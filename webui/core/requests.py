@@ -1,0 +1,248 @@
+"""The frozen requests every door translates into.
+
+Page, HTTP, command line and extensions build one of these; after submission nothing reads
+settings, widgets or globals. A change makes a new request (``dataclasses.replace``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from webui.core import params
+from webui.core.errors import InvalidRequest
+from webui.core.params import Param
+from webui.core.samplers import NOISE_SOURCES, SAMPLERS, SCHEDULES, split_schedule
+from webui.core.seeds import MAX_SEED
+
+MAX_PROMPT_CHARS = 20_000
+MAX_SIDE = 4096
+MAX_PIXELS = 2048 * 4096
+MAX_IMAGES = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Txt2Img:
+    """Draw pictures from a prompt.
+
+    Values are checked on construction; a bad one raises ``InvalidRequest`` naming the field.
+    ``width`` and ``height`` of None mean the checkpoint's native size, ``checkpoint`` of "" the
+    default checkpoint and ``seed`` of -1 a random one: the queue fills these in once, on submission.
+    """
+
+    prompt: Annotated[
+        str,
+        Param(
+            label="Prompt",
+            control="multiline",
+            max_chars=MAX_PROMPT_CHARS,
+            a1111="prompt",
+            help="What to draw. (word:1.2) gives a word more weight.",
+        ),
+    ] = ""
+    negative_prompt: Annotated[
+        str,
+        Param(
+            label="Negative prompt",
+            control="multiline",
+            max_chars=MAX_PROMPT_CHARS,
+            a1111="negative_prompt",
+            help="What to keep out of the picture.",
+        ),
+    ] = ""
+    checkpoint: Annotated[
+        str,
+        Param(
+            label="Checkpoint",
+            control="choice",
+            choices="checkpoints",
+            max_chars=500,
+            infotext="Model",
+            a1111="sd_model_checkpoint",
+            help="The model that draws.",
+        ),
+    ] = ""
+    sampler: Annotated[
+        str,
+        Param(
+            label="Sampling method",
+            control="choice",
+            choices="samplers",
+            max_chars=100,
+            infotext="Sampler",
+            a1111="sampler_name",
+            help="The numerical method that turns noise into a picture.",
+        ),
+    ] = "Euler a"
+    scheduler: Annotated[
+        str,
+        Param(
+            label="Schedule type",
+            control="choice",
+            choices="schedules",
+            max_chars=100,
+            infotext="Schedule type",
+            a1111="scheduler",
+            help="How the noise levels are spaced; Automatic takes the method's own.",
+        ),
+    ] = "Automatic"
+    steps: Annotated[
+        int,
+        Param(
+            label="Sampling steps",
+            control="slider",
+            minimum=1,
+            maximum=150,
+            step=1,
+            infotext="Steps",
+            a1111="steps",
+            help="More steps take longer and add detail up to a point.",
+        ),
+    ] = 20
+    width: Annotated[
+        int | None,
+        Param(
+            label="Width",
+            control="slider",
+            minimum=16,
+            maximum=MAX_SIDE,
+            step=8,
+            multiple_of=8,
+            a1111="width",
+            help="In pixels; empty means the checkpoint's native size.",
+        ),
+    ] = None
+    height: Annotated[
+        int | None,
+        Param(
+            label="Height",
+            control="slider",
+            minimum=16,
+            maximum=MAX_SIDE,
+            step=8,
+            multiple_of=8,
+            a1111="height",
+            help="In pixels; empty means the checkpoint's native size.",
+        ),
+    ] = None
+    batch_count: Annotated[
+        int,
+        Param(
+            label="Batch count",
+            control="slider",
+            minimum=1,
+            maximum=100,
+            step=1,
+            a1111="n_iter",
+            help="How many batches are drawn, one after another.",
+        ),
+    ] = 1
+    batch_size: Annotated[
+        int,
+        Param(
+            label="Batch size",
+            control="slider",
+            minimum=1,
+            maximum=64,
+            step=1,
+            a1111="batch_size",
+            help="How many pictures are drawn at once.",
+        ),
+    ] = 1
+    cfg_scale: Annotated[
+        float,
+        Param(
+            label="CFG Scale",
+            control="slider",
+            minimum=1.0,
+            maximum=30.0,
+            step=0.5,
+            infotext="CFG scale",
+            a1111="cfg_scale",
+            help="How strictly the picture follows the prompt.",
+        ),
+    ] = 7.0
+    seed: Annotated[
+        int,
+        Param(
+            label="Seed",
+            control="seed",
+            minimum=-1,
+            maximum=MAX_SEED,
+            step=1,
+            infotext="Seed",
+            a1111="seed",
+            help="The same seed draws the same picture; -1 takes a random one.",
+        ),
+    ] = -1
+    clip_skip: Annotated[
+        int,
+        Param(
+            label="Clip skip",
+            control="slider",
+            minimum=1,
+            maximum=12,
+            step=1,
+            infotext="Clip skip",
+            a1111="clip_skip",
+            help="Take the text encoder's output that many layers before the end; 1 is the end.",
+        ),
+    ] = 1
+    noise_source: Annotated[
+        str,
+        Param(
+            label="Noise source",
+            control="choice",
+            choices="noise_sources",
+            max_chars=20,
+            infotext="RNG",
+            a1111="randn_source",
+            help="NV draws an NVIDIA GPU's noise on every device, so seeds mean the same anywhere.",
+        ),
+    ] = "NV"
+
+    def __post_init__(self) -> None:
+        params.check_all(self)
+        _set_names(self)
+        _check_together(self)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Txt2Img:
+        """A request from names and values; unknown names and bad values raise."""
+        return params.from_mapping(cls, values)
+
+    @property
+    def count(self) -> int:
+        """How many pictures the request asks for."""
+        return self.batch_count * self.batch_size
+
+
+Request = Txt2Img
+
+
+def _set_names(request: Txt2Img) -> None:
+    sampler, schedule = split_schedule(request.sampler)
+    values = {
+        "sampler": SAMPLERS.canonical(sampler, field="sampler"),
+        "scheduler": SCHEDULES.canonical(request.scheduler, field="scheduler"),
+        "noise_source": NOISE_SOURCES.canonical(request.noise_source, field="noise_source"),
+    }
+    if schedule is not None and values["scheduler"] == "Automatic":
+        values["scheduler"] = schedule
+    for name, value in values.items():
+        object.__setattr__(request, name, value)
+
+
+def _check_together(request: Txt2Img) -> None:
+    if request.count > MAX_IMAGES:
+        raise InvalidRequest(
+            f"Batch count × batch size is {request.count}; the most is {MAX_IMAGES}.",
+            field="batch_count",
+        )
+    if (request.width or 0) * (request.height or 0) > MAX_PIXELS:
+        raise InvalidRequest(
+            f"A picture of {request.width}×{request.height} is larger than "
+            f"{MAX_PIXELS // 1_000_000} million pixels; choose a smaller size.",
+            field="width",
+        )
