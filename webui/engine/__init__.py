@@ -1,0 +1,1 @@
+"""The engine: everything that imports torch. Only the worker process imports this package."""

@@ -1,0 +1,91 @@
+"""Noise for one image: every source draws image i of a batch exactly as it is drawn alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+_KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
+_ROUNDS = 10
+_LOW = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+_TO_UNIT = 2.0**-32
+_TO_ANGLE = 2.0**-32 * 2 * math.pi
+
+
+class NoiseStream:
+    """An image's standard normal noise: the first call gives its initial noise, later ones fresh.
+
+    ``seed`` 0..2⁶⁴ − 1, ``shape`` (C, h, w). ``source`` is one of ``core.samplers.NOISE_SOURCES``:
+    "NV" what an NVIDIA GPU draws, computed the same on every device; "CPU" and "GPU" torch's own
+    generator there. Tensors are float32 on ``device``.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        shape: Sequence[int],
+        source: str = "NV",
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self._seed = seed
+        self._shape = tuple(shape)
+        self._device = torch.device(device)
+        self._draws = 0
+        self._generator: torch.Generator | None = None
+        if source != "NV":
+            place = self._device if source == "GPU" else torch.device("cpu")
+            self._generator = torch.Generator(place).manual_seed(seed)
+
+    def __call__(self) -> Tensor:
+        """The next draw [C, h, w]."""
+        if self._generator is None:
+            noise = torch.from_numpy(philox_normal(self._seed, self._draws, self._shape))
+        else:
+            place = self._generator.device
+            noise = torch.randn(self._shape, generator=self._generator, device=place)
+        self._draws += 1
+        return noise.to(self._device)
+
+
+def philox_normal(seed: int, draw: int, shape: Sequence[int]) -> NDArray[np.float32]:
+    """What the ``draw``-th ``torch.randn(shape, device="cuda")`` after ``manual_seed(seed)`` gives.
+
+    Element i is one Philox4x32-10 block at counter (draw, 0, i, 0) with the seed as key (Salmon et
+    al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), its first two words turned into a
+    normal value by Box and Muller. A1111 calls this noise source NV; the values are the same.
+    """
+    count = math.prod(shape)
+    x, y = _philox_words(seed, draw, count)
+    u = x * _TO_UNIT + _TO_UNIT / 2
+    v = y * _TO_ANGLE + _TO_ANGLE / 2
+    normal = np.sqrt(-2.0 * np.log(u)) * np.sin(v)
+    return normal.astype(np.float32).reshape(tuple(shape))
+
+
+def _philox_words(
+    seed: int, draw: int, count: int
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """The first two 32-bit words of ``count`` blocks, held in 64-bit integers."""
+    c0 = np.full(1, draw & 0xFFFFFFFF, np.uint64)
+    c1 = np.zeros(1, np.uint64)
+    c2 = np.arange(count, dtype=np.uint64)
+    c3 = np.zeros(1, np.uint64)
+    key0, key1 = seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF
+    for _ in range(_ROUNDS):
+        product0, product1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
+        c0, c1, c2, c3 = (
+            (product1 >> _HALF) ^ c1 ^ np.uint64(key0),
+            product1 & _LOW,
+            (product0 >> _HALF) ^ c3 ^ np.uint64(key1),
+            product0 & _LOW,
+        )
+        key0 = (key0 + _KEY_STEPS[0]) & 0xFFFFFFFF
+        key1 = (key1 + _KEY_STEPS[1]) & 0xFFFFFFFF
+    return c0, c1
