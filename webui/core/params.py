@@ -129,16 +129,25 @@ def _field(f: dataclasses.Field[Any], hint: Any) -> Field:
 def _convert(field: Field, value: Any) -> Any:
     kind = field.type
     if kind is str and isinstance(value, str):
-        return value
+        return _sound(field, value)
     if kind is bool and isinstance(value, bool):
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float)) or kind in (str, bool):
         raise field._error(f"is {_short(value)}, not {_NAMES[kind]}")
-    if not math.isfinite(value):
-        raise field._error(f"is {value}, not a finite number")
+    if abs(value) > 1e300 or not math.isfinite(value):
+        raise field._error(f"is {_short(value)}, not a finite number")
     if kind is int and value != int(value):
         raise field._error(f"is {value}, not a whole number")
     return kind(value)
+
+
+def _sound(field: Field, text: str) -> str:
+    """``text``, if it can be written to a file: JSON lets halves of characters through."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise field._error("holds half a character, which is no text") from None
+    return text
 
 
 def _check_bounds(field: Field, value: Any) -> None:
@@ -148,9 +157,9 @@ def _check_bounds(field: Field, value: Any) -> None:
             raise field._error(f"has {len(value)} characters; the most is {p.max_chars}")
         return
     if p.minimum is not None and value < p.minimum:
-        raise field._error(f"is {_short(value)}; the least is {p.minimum:g}")
+        raise field._error(f"is {_short(value)}; the least is {p.minimum:.12g}")
     if p.maximum is not None and value > p.maximum:
-        raise field._error(f"is {_short(value)}; the most is {p.maximum:g}")
+        raise field._error(f"is {_short(value)}; the most is {p.maximum:.12g}")
     if p.multiple_of is not None and value % p.multiple_of:
         near = max(round(value / p.multiple_of) * p.multiple_of, p.multiple_of)
         raise field._error(f"is {value}, not a multiple of {p.multiple_of}; {near} is near")

@@ -61,6 +61,7 @@ class Registry(Generic[T]):
 
     def _unknown(self, name: str) -> str:
         shown = name if len(name) <= 60 else name[:57] + "..."
-        near = difflib.get_close_matches(name, self._entries, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(self._entries)}."
+        near = difflib.get_close_matches(shown.casefold(), self._names, n=1, cutoff=0.5)
+        known = f"known are {', '.join(self._entries)}."
+        hint = f"did you mean {self._names[near[0]]!r}?" if near else known
         return f"There is no {self.what} {shown!r}; {hint}"

@@ -27,7 +27,8 @@ class Pixels:
 class SavedImage:
     """A picture in the library.
 
-    ``id`` names it in URLs, ``path`` is where the file lies, ``seconds`` how long drawing it took.
+    ``id`` names it in URLs, ``path`` is where the file lies, ``seconds`` how long drawing it took,
+    ``owner`` the user whose job it was.
     """
 
     id: str
@@ -39,6 +40,7 @@ class SavedImage:
     infotext: str
     created: float
     seconds: float = 0.0
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class JobProgress:
     seconds_left: float | None = None
 
 
+ImageFormat = Literal["png", "jpeg", "webp"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 EventKind = Literal[
     "queued", "started", "progress", "preview", "image", "done", "failed", "cancelled"

@@ -1,0 +1,23 @@
+"""Settings: typed sections, each field declared once; file < environment < flags."""
+
+from webui.settings.auth import parse_auth
+from webui.settings.declared import Setting, describe
+from webui.settings.load import find_home, load_settings
+from webui.settings.save import save_settings, settings_file
+from webui.settings.sections import Device, Jobs, Paths, Saving, Server, Settings
+
+__all__ = [
+    "Device",
+    "Jobs",
+    "Paths",
+    "Saving",
+    "Server",
+    "Setting",
+    "Settings",
+    "describe",
+    "find_home",
+    "load_settings",
+    "parse_auth",
+    "save_settings",
+    "settings_file",
+]
