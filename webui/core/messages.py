@@ -55,7 +55,7 @@ Command = RunJob | StopJob | Quit
 
 @dataclass(frozen=True, slots=True)
 class WorkerReady:
-    """The worker can draw. ``device`` and ``dtype`` are for people ("NVIDIA RTX 4090", "bfloat16")."""
+    """The worker can draw. ``device`` and ``dtype`` are for people ("NVIDIA RTX 4090")."""
 
     pid: int
     device: str

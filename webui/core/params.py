@@ -65,7 +65,7 @@ class Field:
         if value is None:
             if self.optional:
                 return None
-            raise self._error("is missing; give a value")
+            raise self.refusal("is missing; give a value")
         converted = _convert(self, value)
         _check_bounds(self, converted)
         return converted
@@ -81,10 +81,11 @@ class Field:
         try:
             number = float(text)
         except ValueError:
-            raise self._error(f"is {_short(text)}, not a number") from None
+            raise self.refusal(f"is {_short(text)}, not a number") from None
         return self.check(number)
 
-    def _error(self, what: str) -> InvalidRequest:
+    def refusal(self, what: str) -> InvalidRequest:
+        """The error that says of this field what is wrong: "Width" + " is 65, not …"."""
         return InvalidRequest(f"{self.param.label} {what}.", field=self.name)
 
 
@@ -111,7 +112,7 @@ def from_mapping(request: type, values: Mapping[str, Any]) -> Any:
     return request(**values)
 
 
-def check_all(request: Any) -> None:
+def check_all(request: object) -> None:
     """Check and convert every field in place; for ``__post_init__`` of frozen requests."""
     for field in fields_of(type(request)):
         object.__setattr__(request, field.name, field.check(getattr(request, field.name)))
@@ -133,11 +134,11 @@ def _convert(field: Field, value: Any) -> Any:
     if kind is bool and isinstance(value, bool):
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float)) or kind in (str, bool):
-        raise field._error(f"is {_short(value)}, not {_NAMES[kind]}")
+        raise field.refusal(f"is {_short(value)}, not {_NAMES[kind]}")
     if abs(value) > 1e300 or not math.isfinite(value):
-        raise field._error(f"is {_short(value)}, not a finite number")
+        raise field.refusal(f"is {_short(value)}, not a finite number")
     if kind is int and value != int(value):
-        raise field._error(f"is {value}, not a whole number")
+        raise field.refusal(f"is {value}, not a whole number")
     return kind(value)
 
 
@@ -146,7 +147,7 @@ def _sound(field: Field, text: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise field._error("holds half a character, which is no text") from None
+        raise field.refusal("holds half a character, which is no text") from None
     return text
 
 
@@ -154,15 +155,15 @@ def _check_bounds(field: Field, value: Any) -> None:
     p = field.param
     if isinstance(value, str):
         if p.max_chars is not None and len(value) > p.max_chars:
-            raise field._error(f"has {len(value)} characters; the most is {p.max_chars}")
+            raise field.refusal(f"has {len(value)} characters; the most is {p.max_chars}")
         return
     if p.minimum is not None and value < p.minimum:
-        raise field._error(f"is {_short(value)}; the least is {p.minimum:.12g}")
+        raise field.refusal(f"is {_short(value)}; the least is {p.minimum:.12g}")
     if p.maximum is not None and value > p.maximum:
-        raise field._error(f"is {_short(value)}; the most is {p.maximum:.12g}")
+        raise field.refusal(f"is {_short(value)}; the most is {p.maximum:.12g}")
     if p.multiple_of is not None and value % p.multiple_of:
         near = max(round(value / p.multiple_of) * p.multiple_of, p.multiple_of)
-        raise field._error(f"is {value}, not a multiple of {p.multiple_of}; {near} is near")
+        raise field.refusal(f"is {value}, not a multiple of {p.multiple_of}; {near} is near")
 
 
 def _parse_bool(field: Field, text: str) -> bool:
@@ -171,7 +172,7 @@ def _parse_bool(field: Field, text: str) -> bool:
         return True
     if word in {"0", "false", "no", "off"}:
         return False
-    raise field._error(f"is {_short(text)}, not true or false")
+    raise field.refusal(f"is {_short(text)}, not true or false")
 
 
 def _short(value: Any) -> str:

@@ -28,7 +28,7 @@ class Txt2Img:
 
     Values are checked on construction; a bad one raises ``InvalidRequest`` naming the field.
     ``width`` and ``height`` of None mean the checkpoint's native size, ``checkpoint`` of "" the
-    default checkpoint and ``seed`` of -1 a random one: the queue fills these in once, on submission.
+    default checkpoint and ``seed`` of -1 a random one: the queue fills these in, on submission.
     """
 
     prompt: Annotated[
