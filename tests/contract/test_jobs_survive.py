@@ -1,0 +1,85 @@
+"""The server is killed without warning, and started again."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.fakes.jobs import Keeper, draw, eventually, make_queue
+from tests.fakes.worker import colour_of
+from webui.core.errors import DataFolderInUse
+from webui.core.results import LOCAL_CALLER
+from webui.jobs import JobQueue, Journal, LocalExecutor
+
+FAKE = "tests.fakes.worker"
+
+
+def serve(data: Path) -> None:
+    """What the killed process runs: a queue whose first job is half drawn; says so and waits."""
+    executor = LocalExecutor(("--step-seconds", "0.005"), module=FAKE)
+    queue = make_queue(data, executor)
+    first = queue.submit(draw("something", steps=150, batch_count=9), caller=LOCAL_CALLER)
+    rest = [queue.submit(draw(p), caller=LOCAL_CALLER).id for p in ("red", "green", "blue")]
+    queue.move(rest[2], 0)
+    while not queue.get(first.id).images:
+        queue.events(queue.last_seq, 1.0)
+    told = {"first": first.id, "rest": rest, "worker": executor.pid}
+    print(json.dumps(told), flush=True)
+    threading.Event().wait()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_after_a_kill_jobs_are_queued_in_order_and_the_interrupted_one_runs_again(
+    tmp_path: Path,
+) -> None:
+    code = "import sys, pathlib; from tests.contract import test_jobs_survive as t; "
+    code += "t.serve(pathlib.Path(sys.argv[1]))"
+    server = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert server.stdout is not None
+    told = json.loads(server.stdout.readline())
+    first, (red, green, blue) = told["first"], told["rest"]
+    with pytest.raises(DataFolderInUse, match=str(server.pid)):
+        Journal(tmp_path)
+    server.send_signal(signal.SIGKILL)
+    server.wait(5)
+    server.stdout.close()
+    assert eventually(lambda: has_left(told["worker"]), 2.0), "the worker stayed"
+    keep = Keeper()
+    queue = make_queue(tmp_path, LocalExecutor(module=FAKE), keep)
+    assert positions(queue) == [first, blue, red, green]
+    interrupted = queue.get(first)
+    assert interrupted.attempts == 1
+    assert 1 <= len(interrupted.images) < 9
+    queue.start()
+    done = [queue.wait(job_id, 10) for job_id in (first, blue, red, green)]
+    assert [j.state for j in done] == ["done"] * 4
+    assert [j.attempts for j in done] == [2, 1, 1, 1]
+    assert [j.started for j in done] == sorted(j.started or 0.0 for j in done)
+    assert [i.seed for i in done[0].images] == list(range(7, 16))
+    drawn = keep.kept[first, 0].pixels.data[:3]
+    assert drawn == bytes(colour_of("something", 7))
+    queue.close()
+
+
+def has_left(pid: int) -> bool:
+    """Whether the process has ended (who adopted it may not have noticed yet)."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def positions(queue: JobQueue) -> list[str]:
+    """The queued jobs, the next one first."""
+    return [j.id for j in sorted(queue.jobs(states=("queued",)), key=lambda j: j.position or 0)]

@@ -1,0 +1,232 @@
+"""A worker that speaks ``core.wire`` and draws flat colours: no torch, no model, no waiting.
+
+The picture is the first colour named in the prompt, else one made of prompt and seed. Words in the
+prompt make it misbehave: ``!fail`` (the job fails), ``!die`` (the process ends in the second step),
+``!die-once`` (in the first attempt only), ``!hang`` (it never answers again), ``!raise`` (its code
+lets an exception out), ``!garbage`` (it writes nonsense to its stdout), ``!slow`` (0.05 s a step).
+
+    python -m tests.fakes.worker --step-seconds 0.01
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from webui.core import wire
+from webui.core.errors import InvalidRequest
+from webui.core.messages import (
+    Command,
+    JobFinished,
+    JobImage,
+    JobPhase,
+    JobPreview,
+    JobSpec,
+    JobStarted,
+    JobStep,
+    Quit,
+    RunJob,
+    StopJob,
+    WorkerEvent,
+    WorkerReady,
+    WorkerStats,
+)
+from webui.core.results import Pixels
+from webui.core.seeds import image_seed
+
+COLOURS = {
+    "red": (220, 30, 30),
+    "green": (30, 160, 60),
+    "blue": (40, 70, 220),
+    "yellow": (240, 210, 40),
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+}
+Emit = Callable[[WorkerEvent], None]
+
+
+def colour_of(prompt: str, seed: int) -> tuple[int, int, int]:
+    """What the fake draws for a prompt and seed."""
+    for word in prompt.lower().split():
+        if word in COLOURS:
+            return COLOURS[word]
+    r, g, b = hashlib.sha256(f"{prompt}/{seed}".encode()).digest()[:3]
+    return r, g, b
+
+
+@dataclass
+class _Run:
+    spec: JobSpec
+    batch: int = 0  # index of the first picture of the batch being drawn
+    step: int = 0
+    forwards: int = 0
+    stop: str = ""
+    words: set[str] = field(default_factory=set)
+
+    @property
+    def images(self) -> range:
+        """The pictures of the batch being drawn."""
+        request = self.spec.request
+        return range(self.batch, min(self.batch + request.batch_size, request.count))
+
+
+class Worker:
+    """The same surface as ``webui.engine.worker.Worker``."""
+
+    def __init__(self, step_seconds: float, emit: Emit) -> None:
+        self._step_seconds = step_seconds
+        self._emit = emit
+        self._runs: dict[str, _Run] = {}
+        self._forwards = 0
+        emit(WorkerReady(os.getpid(), "Fake device", "float32", "none"))
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._runs)
+
+    def handle(self, command: Command) -> None:
+        if isinstance(command, RunJob):
+            spec = command.spec
+            words = {w for w in spec.request.prompt.split() if w.startswith("!")}
+            self._runs[spec.job_id] = _Run(spec, words=words)
+            self._emit(JobStarted(spec.job_id, spec.attempt))
+            self._emit(JobPhase(spec.job_id, "Drawing"))
+        elif isinstance(command, StopJob) and command.job_id in self._runs:
+            self._runs[command.job_id].stop = command.how
+
+    def tick(self) -> bool:
+        if not self._runs:
+            return False
+        slow = any("!slow" in run.words for run in self._runs.values())
+        time.sleep(0.05 if slow else self._step_seconds)
+        for run in list(self._runs.values()):
+            self._advance(run)
+        return True
+
+    def close(self) -> None:
+        self._runs.clear()
+
+    def _advance(self, run: _Run) -> None:
+        request = run.spec.request
+        if run.stop == "interrupt":
+            self._end(run, JobFinished(*self._id(run), stopped=True, forwards=run.forwards))
+            return
+        if run.stop == "skip":
+            run.stop = ""
+            self._next_batch(run)
+            return
+        run.step += 1
+        run.forwards += 1
+        self._forwards += 1
+        if run.step == min(2, request.steps):
+            self._misbehave(run)
+        if run.spec.job_id not in self._runs:
+            return
+        seconds = self._step_seconds
+        self._emit(
+            JobStep(run.spec.job_id, run.step, request.steps, run.batch, request.count, seconds)
+        )
+        every = run.spec.preview_every
+        if every and run.step % every == 0 and run.step < request.steps:
+            self._emit(JobPreview(run.spec.job_id, run.batch, _jpeg(self._pixels(run, run.batch))))
+        if run.step == request.steps:
+            for index in run.images:
+                seed = image_seed(request.seed, index)
+                self._emit(
+                    JobImage(run.spec.job_id, index, seed, self._pixels(run, index), seconds)
+                )
+            self._next_batch(run)
+
+    def _next_batch(self, run: _Run) -> None:
+        run.batch += run.spec.request.batch_size
+        run.step = 0
+        if run.batch >= run.spec.request.count:
+            self._end(run, JobFinished(*self._id(run), forwards=run.forwards))
+
+    def _end(self, run: _Run, finished: JobFinished) -> None:
+        del self._runs[run.spec.job_id]
+        self._emit(finished)
+        self._emit(WorkerStats(self._forwards, 1_000_000, 0))
+
+    def _misbehave(self, run: _Run) -> None:
+        if "!fail" in run.words:
+            error = InvalidRequest("The fake was told to fail.").info()
+            self._end(run, JobFinished(*self._id(run), error=error))
+        if "!die" in run.words or ("!die-once" in run.words and run.spec.attempt == 1):
+            print("told to die", file=sys.stderr, flush=True)
+            os._exit(7)
+        if "!hang" in run.words:
+            time.sleep(3600)
+        if "!raise" in run.words:
+            raise RuntimeError("told to raise")
+        if "!garbage" in run.words:
+            os.write(1, b"\x05\0\0\0\0\0\0\0hello" * 3)
+            time.sleep(3600)
+
+    def _pixels(self, run: _Run, index: int) -> Pixels:
+        request = run.spec.request
+        width, height = request.width or 64, request.height or 64
+        colour = colour_of(request.prompt, image_seed(request.seed, index))
+        return Pixels(width, height, bytes(colour) * (width * height))
+
+    def _id(self, run: _Run) -> tuple[str, int]:
+        return run.spec.job_id, run.spec.attempt
+
+
+def create(argv: Sequence[str], emit: Emit) -> Worker:
+    """What ``InlineExecutor`` calls: a worker for these arguments. Unknown ones are ignored."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--step-seconds", type=float, default=0.0)
+    options, _ = parser.parse_known_args(argv)
+    return Worker(options.step_seconds, emit)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Serve stdin until it ends."""
+    output = os.fdopen(os.dup(1), "wb")
+    inbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
+    worker = create(argv, lambda event: wire.write(output, event))
+    while True:
+        while not (worker.busy and inbox.empty()):
+            command = inbox.get()
+            if isinstance(command, Quit):
+                os._exit(0)
+            worker.handle(command)
+        worker.tick()
+
+
+def _listen(stream: BinaryIO, inbox: queue.SimpleQueue[Command]) -> None:
+    try:
+        while True:
+            inbox.put(wire.read(stream))
+    except EOFError:
+        os._exit(0)
+
+
+def _jpeg(pixels: Pixels) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    size = (pixels.width, pixels.height)
+    Image.frombytes("RGB", size, pixels.data).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except Exception:  # noqa: BLE001  the border of the worker's loop
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)  # an ordinary end would wait for the thread that reads stdin
