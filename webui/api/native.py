@@ -1,0 +1,284 @@
+"""Easel's own HTTP API, ``/api/v1``: JSON in, JSON out; the docstrings are its documentation."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from webui.api.errors import BadRequest
+from webui.api.guard import caller_of
+from webui.api.live import Hub
+from webui.api.schema import json_body
+from webui.api.views import image_view, job_view, request_fields, worker_view
+from webui.core.errors import Forbidden, InvalidRequest, NotFound
+from webui.core.requests import Txt2Img
+from webui.core.results import Caller, SavedImage
+from webui.core.samplers import NOISE_SOURCES, SAMPLERS, SCHEDULES
+
+if TYPE_CHECKING:
+    from webui.jobs import Job
+    from webui.services import Services
+
+LONGEST_POLL = 25.0
+MAX_LISTED = 500
+PREFIX = "/api/v1"
+_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+_STATES = ("queued", "running", "done", "failed", "cancelled")
+_POSITION = {
+    "type": "object",
+    "properties": {
+        "position": {"type": "integer", "minimum": 0, "description": "The new place; 0 is next."}
+    },
+}
+
+
+class Native:
+    """The routes' functions; each translates between HTTP and one call of a service."""
+
+    def __init__(self, services: Services, hub: Hub, version: str) -> None:
+        self._services = services
+        self._queue = services.queue
+        self._hub = hub
+        self._version = version
+
+    def router(self) -> APIRouter:
+        """The routes."""
+        router = APIRouter(prefix=PREFIX)
+        router.add_api_route(
+            "/txt2img",
+            self.txt2img,
+            methods=["POST"],
+            status_code=202,
+            openapi_extra=json_body(Txt2Img),
+        )
+        move = {"requestBody": {"content": {"application/json": {"schema": _POSITION}}}}
+        router.add_api_route("/jobs/{job_id}/move", self.move, methods=["POST"], openapi_extra=move)
+        router.add_api_route("/jobs/{job_id}/{action}", self.stop, methods=["POST"])
+        for path, function in (
+            ("/jobs", self.jobs),
+            ("/jobs/{job_id}", self.job),
+            ("/jobs/{job_id}/preview", self.preview),
+            ("/events", self.events),
+            ("/images", self.images),
+            ("/images/{image_id}", self.image),
+            ("/options", self.options),
+            ("/status", self.status),
+        ):
+            router.add_api_route(path, function, methods=["GET"])
+        return router
+
+    # ---- jobs
+
+    async def txt2img(self, request: Request, wait: bool = False) -> Response:
+        """Draw pictures from a prompt; answers at once with the job.
+
+        With wait=true it answers when the job has ended; a client that leaves before does not
+        end the job.
+        """
+        caller = caller_of(request)
+        values = await read_json(request)
+        wanted = Txt2Img.from_mapping(values)
+        job = await run_in_threadpool(self._queue.submit, wanted, caller=caller)
+        if wait:
+            job = await self._hub.ended(job.id, caller)
+        status = 200 if job.ended else 202
+        location = {"location": f"{PREFIX}/jobs/{job.id}"}
+        return answer({"job": job_view(job, caller)}, status, location)
+
+    def jobs(
+        self,
+        request: Request,
+        state: Annotated[str, Query(description="Only these states, comma between.")] = "",
+        limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
+    ) -> Response:
+        """The newest jobs, oldest first: your own, or everybody's for an administrator."""
+        caller = caller_of(request)
+        wanted = [s.strip() for s in state.split(",") if s.strip()] or list(_STATES)
+        if not set(wanted) <= set(_STATES):
+            raise InvalidRequest(f"state can be {', '.join(_STATES)}.", field="state")
+        found = self._queue.jobs(caller, [s for s in _STATES if s in wanted])
+        return answer({"jobs": [job_view(j, caller, whole=False) for j in found[-limit:]]})
+
+    def job(self, request: Request, job_id: str) -> Response:
+        """One job with its request, progress and pictures."""
+        caller = caller_of(request)
+        return answer(job_view(self._job(job_id, caller), caller))
+
+    def stop(self, request: Request, job_id: str, action: str) -> Response:
+        """Cancel or interrupt a job (finished pictures stay), or skip the batch being drawn."""
+        caller = caller_of(request)
+        actions = {
+            "cancel": self._queue.cancel,
+            "interrupt": self._queue.interrupt,
+            "skip": self._queue.skip,
+        }
+        if action not in actions:
+            raise NotFound("A job can be told to cancel, interrupt, skip or move.")
+        self._job(job_id, caller)
+        return answer(job_view(actions[action](job_id), caller))
+
+    async def move(self, request: Request, job_id: str) -> Response:
+        """Bring a waiting job to another place in the queue; for administrators."""
+        caller = caller_of(request)
+        values = await read_json(request)
+        self._job(job_id, caller)
+        if not caller.is_admin:
+            raise Forbidden("Only an administrator may change the order of the queue.")
+        position = values.get("position")
+        if not isinstance(position, int) or isinstance(position, bool) or position < 0:
+            raise InvalidRequest("position is a whole number from 0.", field="position")
+        job = await run_in_threadpool(self._queue.move, job_id, min(position, 1_000_000))
+        return answer(job_view(job, caller))
+
+    def preview(self, request: Request, job_id: str) -> Response:
+        """What a running job's picture looks like now, as JPEG; 204 when there is nothing yet."""
+        self._job(job_id, caller_of(request))
+        preview = self._queue.preview(job_id)
+        if preview is None:
+            return Response(None, 204, headers={"cache-control": "no-store"})
+        headers = {"cache-control": "no-store", "x-preview-seq": str(preview[0])}
+        return Response(preview[-1], media_type="image/jpeg", headers=headers)
+
+    async def events(
+        self,
+        request: Request,
+        after: Annotated[int | None, Query(description="The last number you know.")] = None,
+        timeout: Annotated[float, Query(ge=0, le=LONGEST_POLL)] = 20.0,
+        job_id: str | None = None,
+    ) -> Response:
+        """What happened to your jobs after an event number, waiting for it (long polling).
+
+        Without after it answers at once with the newest number. missed says that older events are
+        no longer known: ask for the jobs again.
+        """
+        caller = caller_of(request)
+        if job_id is not None:
+            self._job(job_id, caller)
+        if after is None:
+            return answer({"events": [], "last": self._queue.last_seq, "missed": False})
+        return answer(await self._hub.since(caller, after, timeout, job_id))
+
+    # ---- pictures
+
+    def images(
+        self,
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
+        before: Annotated[str | None, Query(description="Only older than this picture.")] = None,
+    ) -> Response:
+        """The newest pictures, newest first: your own, or everybody's for an administrator."""
+        caller = caller_of(request)
+        if before is not None:
+            before = self._picture(before, caller).id
+        owner = None if caller.is_admin else caller.user
+        found = self._services.library.recent(limit, before, owner=owner)
+        return answer({"images": [image_view(i, caller) for i in found]})
+
+    def image(self, request: Request, image_id: str, download: bool = False) -> Response:
+        """A picture's file; download=true offers to save it."""
+        picture = self._picture(image_id, caller_of(request))
+        path = self._services.library.file(picture.id)
+        return picture_response(picture, path, request.headers, download=download)
+
+    # ---- what there is
+
+    def options(self) -> Response:
+        """What can be chosen: checkpoints, samplers, schedules, and every field's declaration."""
+        catalog = self._services.catalog
+        default = catalog.default()
+        found = {
+            "checkpoints": [
+                {"name": r.name, "family": r.family, "native_size": r.native_size}
+                for r in catalog.checkpoints()
+            ],
+            "default": default.name if default else None,
+            "problems": [{"name": n, "message": text} for n, text in catalog.problems()],
+            "samplers": list(SAMPLERS.names()),
+            "schedules": list(SCHEDULES.names()),
+            "noise_sources": list(NOISE_SOURCES.names()),
+            "fields": request_fields(),
+        }
+        return answer(found)
+
+    def status(self, request: Request) -> Response:
+        """How the server and its worker are, and who you are."""
+        caller = caller_of(request)
+        live = self._queue.jobs(None, ["queued", "running"])
+        running = sum(job.state == "running" for job in live)
+        found = {
+            "version": self._version,
+            "worker": worker_view(self._queue.status),
+            "queue": {"running": running, "queued": len(live) - running},
+            "caller": {"user": caller.user, "is_admin": caller.is_admin},
+        }
+        return answer(found)
+
+    def _job(self, job_id: str, caller: Caller) -> Job:
+        """A job that the caller may see; other people's are not there."""
+        job = self._queue.get(job_id) if _ID.fullmatch(job_id) else None
+        if job is None or not (caller.is_admin or job.owner == caller.user):
+            raise NotFound("There is no such job.")
+        return job
+
+    def _picture(self, image_id: str, caller: Caller) -> SavedImage:
+        picture = self._services.library.get(image_id) if _ID.fullmatch(image_id) else None
+        if picture is None or not (caller.is_admin or picture.owner == caller.user):
+            raise NotFound("There is no such picture.")
+        return picture
+
+
+def picture_response(
+    picture: SavedImage, path: Path, headers: Mapping[str, str], *, download: bool
+) -> Response:
+    """A saved picture's file. Ids are never used again, so browsers may keep it for good."""
+    kept = {
+        "etag": f'"{picture.id}"',
+        "cache-control": "private, max-age=31536000, immutable",
+        "content-security-policy": "default-src 'none'; sandbox",
+    }
+    tags = [tag.strip().removeprefix("W/") for tag in headers.get("if-none-match", "").split(",")]
+    if kept["etag"] in tags:
+        return Response(None, 304, headers=kept)
+    kind = _TYPES.get(path.suffix.casefold())
+    return FileResponse(
+        path,
+        headers=kept,
+        media_type=kind or "application/octet-stream",
+        filename=safe_name(path.name),
+        content_disposition_type="inline" if kind and not download else "attachment",
+    )
+
+
+def safe_name(name: str) -> str:
+    """A file name that is plain on every system: no quotes, separators or control characters."""
+    plain = "".join(c if c.isprintable() and c not in '"\\/:*?<>|;%' else "_" for c in name)
+    return plain[-120:].strip(" .") or "picture"
+
+
+async def read_json(request: Request) -> Mapping[str, Any]:
+    """The JSON object in a request's body; ``BadRequest`` when it is not JSON at all."""
+    body = await request.body()
+    try:
+        values = json.loads(body or b"{}", parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise BadRequest("The body is not valid JSON.") from None
+    if not isinstance(values, dict):
+        raise InvalidRequest("The body is not a JSON object with fields.")
+    return values
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A value as JSON that nobody keeps."""
+    return JSONResponse(value, status, headers={"cache-control": "no-store", **(headers or {})})

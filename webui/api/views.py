@@ -1,0 +1,121 @@
+"""What jobs, events and pictures look like as JSON: pure functions."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import asdict
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from webui.core.params import Field, fields_of
+from webui.core.requests import Txt2Img
+from webui.core.results import Caller, JobEvent, JobProgress, SavedImage
+
+if TYPE_CHECKING:
+    from webui.jobs import ExecutorStatus, Job
+
+_LENGTH = struct.Struct("<I")
+_SHORT_PROMPT = 200
+
+
+def job_view(job: Job, caller: Caller, *, whole: bool = True) -> dict[str, Any]:
+    """A job; in lists (not ``whole``) its request is cut down to the beginning of its prompt."""
+    view: dict[str, Any] = {
+        "id": job.id,
+        "state": job.state,
+        "position": job.position,
+        "priority": job.priority,
+        "parent": job.parent,
+        "owner": job.owner,
+        "attempts": job.attempts,
+        "stopping": job.stopping,
+        "created": job.created,
+        "started": job.started,
+        "finished": job.finished,
+        "progress": asdict(job.progress),
+        "error": asdict(job.error) if job.error else None,
+        "images": [image_view(image, caller) for image in job.images],
+        "prompt": job.request.prompt[:_SHORT_PROMPT],
+    }
+    if whole:
+        view["request"] = asdict(job.request)
+    return view
+
+
+def image_view(image: SavedImage, caller: Caller) -> dict[str, Any]:
+    """A picture; where it lies on the server's disk is for administrators, others get its name."""
+    view = asdict(image)
+    view["url"] = f"/api/v1/images/{quote(image.id, safe='')}"
+    if not caller.is_admin:
+        view["path"] = PurePath(image.path).name
+    return view
+
+
+def event_view(event: JobEvent, caller: Caller) -> dict[str, Any]:
+    """One event, without the fields its kind does not have."""
+    view: dict[str, Any] = {
+        "seq": event.seq,
+        "job_id": event.job_id,
+        "kind": event.kind,
+        "time": event.time,
+    }
+    if event.position is not None:
+        view["position"] = event.position
+    if event.progress is not None:
+        view["progress"] = asdict(event.progress)
+    if event.preview_seq is not None:
+        view["preview_seq"] = event.preview_seq
+    if event.image is not None:
+        view["image"] = image_view(event.image, caller)
+    if event.error is not None:
+        view["error"] = asdict(event.error)
+    return view
+
+
+def preview_frame(job_id: str, seq: int, progress: JobProgress, jpeg: bytes) -> bytes:
+    """A preview for a socket: header length (4 bytes, little-endian), header as JSON, JPEG."""
+    header = json.dumps({"job_id": job_id, "seq": seq, "image": progress.image}).encode()
+    return _LENGTH.pack(len(header)) + header + jpeg
+
+
+def worker_view(status: ExecutorStatus) -> dict[str, Any]:
+    """How the worker is: state, device and number format once it is ready, why it ended last."""
+    ready, stats = status.ready, status.stats
+    return {
+        "state": status.state,
+        "device": ready.device if ready else None,
+        "dtype": ready.dtype if ready else None,
+        "torch": ready.torch if ready else None,
+        "restarts": status.restarts,
+        "problem": status.problem,
+        "forwards": stats.forwards if stats else None,
+        "memory_bytes": stats.memory_bytes if stats else None,
+        "loaded": list(stats.loaded) if stats else [],
+    }
+
+
+def field_view(field: Field) -> dict[str, Any]:
+    """A request field's declaration, for programs that build a form."""
+    p = field.param
+    return {
+        "name": field.name,
+        "type": field.type.__name__,
+        "optional": field.optional,
+        "default": field.default,
+        "label": p.label,
+        "help": p.help,
+        "control": p.control,
+        "minimum": p.minimum,
+        "maximum": p.maximum,
+        "step": p.step,
+        "multiple_of": p.multiple_of,
+        "max_chars": p.max_chars,
+        "choices": p.choices,
+    }
+
+
+def request_fields() -> list[dict[str, Any]]:
+    """Every field of a txt2img request."""
+    return [field_view(field) for field in fields_of(Txt2Img)]

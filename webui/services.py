@@ -1,0 +1,20 @@
+"""The services one running Easel has, constructed once by ``webui.app.build`` and passed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from webui.catalog import Catalog
+from webui.jobs import JobQueue
+from webui.library import Library
+from webui.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What doors (page, HTTP, command line) are given to work with."""
+
+    settings: Settings
+    catalog: Catalog
+    library: Library
+    queue: JobQueue
