@@ -1,0 +1,1 @@
+"""What launch.py does, with nothing but the standard library."""

@@ -1,0 +1,196 @@
+"""The composition root: every service is constructed once, here, and closed in reverse order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from webui import __version__
+from webui.catalog import Catalog
+from webui.core.errors import SetupError
+from webui.core.messages import JobImage
+from webui.core.models import ModelRef
+from webui.core.requests import Request
+from webui.core.results import LOCAL_CALLER, JobEvent, SavedImage
+from webui.core.seeds import image_seed, resolve_seed
+from webui.jobs import Executor, InlineExecutor, Job, JobQueue, Journal, LocalExecutor
+from webui.library import Library
+from webui.metadata import infotext
+from webui.services import Services
+from webui.settings import Settings
+
+WORKER = "webui.engine.worker"
+SHARED_JOBS = 8
+HASH_SECONDS = 0.25
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def open_services(
+    settings: Settings, *, journal: Path | None = None, worker: str = WORKER, url: str = ""
+) -> Iterator[Services]:
+    """Every service of one running Easel; leaving closes them in reverse order.
+
+    ``journal`` is the folder of the queue's journal (default: the data folder, which one instance
+    at a time may use); ``worker`` the module that draws; ``url`` where the page is, told to a
+    second instance.
+    """
+    for folder in (settings.paths.data, settings.paths.outputs):
+        _make(folder)
+    with ExitStack() as stack:
+        catalog = Catalog(settings.paths.models, cache=settings.paths.data)
+        stack.callback(catalog.close)
+        library = Library(settings.paths.outputs, settings.paths.data, settings.saving)
+        stack.callback(library.close)
+        record = Journal(journal or settings.paths.data, url=url)
+        for sentence in (*library.warnings, *record.problems):
+            log.warning("%s", sentence)
+        queue = JobQueue(
+            record,
+            make_executor(settings, worker),
+            resolve=_resolver(catalog),
+            keep=_keeper(catalog, library),
+            capacity=SHARED_JOBS if settings.jobs.batching == "shared" else 1,
+            preview_every=settings.jobs.preview_every,
+        )
+        stack.callback(queue.close)
+        yield Services(settings=settings, catalog=catalog, library=library, queue=queue)
+
+
+def draw(settings: Settings, request: Request) -> Iterator[JobEvent]:
+    """Draw without a server, beside any that may run: the job's events until its end."""
+    with (
+        TemporaryDirectory(prefix="easel-") as journal,
+        open_services(settings, journal=Path(journal), worker=worker_module()) as services,
+    ):
+        queue = services.queue
+        seen = queue.last_seq
+        job = queue.submit(request, caller=LOCAL_CALLER)
+        ended = False
+        while not ended:
+            for event in queue.events(seen, timeout=1.0, job_id=job.id):
+                seen = event.seq
+                ended = event.kind in ("done", "failed", "cancelled")
+                yield event
+
+
+def serve(settings: Settings) -> int:
+    """Serve the page until told to stop; returns the exit status.
+
+    The port and the data folder are taken first, so that a second start says so at once. The worker
+    is started when the page is being served.
+    """
+    from webui import api, ui
+
+    _log_to_terminal()
+    people = api.credentials(settings)
+    with ExitStack() as stack:
+        listener = api.bind(settings.server.host, settings.server.port)
+        stack.callback(listener.close)
+        services = stack.enter_context(
+            open_services(settings, worker=worker_module(), url=listener.url)
+        )
+        if people.generated:
+            (user, password), *_ = people.auth
+            _say(f"Log in as {user} with the password {password}")
+        application = api.create_app(services, settings, auth=people.auth)
+        ui.mount(application, services, settings)
+
+        def ready(address: str) -> None:
+            _say(f"Easel is at {address}")
+            services.queue.start()
+            if settings.server.browser:
+                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+        share = api.Share(ui.share_tunnel, _shared, _say) if settings.server.share else None
+        api.serve(application, listener, ready=ready, share=share)
+    return 0
+
+
+def worker_module() -> str:
+    """The module that draws; tests put another in its place with ``EASEL_WORKER_MODULE``."""
+    return os.environ.get("EASEL_WORKER_MODULE", WORKER)
+
+
+def _shared(address: str) -> None:
+    _say(f"The public link is {address}")
+
+
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)  # noqa: T201 -- what the person at the terminal waits for
+
+
+def _log_to_terminal() -> None:
+    level = os.environ.get("EASEL_LOG", "WARNING").upper()
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupError(f"The folder {folder} cannot be made: {error.strerror}.") from None
+
+
+def make_executor(settings: Settings, worker: str = WORKER) -> Executor:
+    """What draws, as the settings say: a process of its own, or this one."""
+    arguments = (
+        f"--device={settings.device.device}",
+        f"--dtype={settings.device.dtype}",
+        f"--batching={settings.jobs.batching}",
+    )
+    if settings.device.inline:
+        return InlineExecutor(arguments, module=worker)
+    return LocalExecutor(arguments, module=worker)
+
+
+def _resolver(catalog: Catalog) -> Callable[[Request], tuple[Request, ModelRef]]:
+    """Fill in, once, what a request left open: checkpoint, size, seed."""
+
+    def resolve(request: Request) -> tuple[Request, ModelRef]:
+        model = catalog.resolve(request.checkpoint)
+        catalog.model_hash(model)  # begun now, it is known by the time a picture is saved
+        whole = replace(
+            request,
+            checkpoint=model.name,
+            width=request.width or model.native_size,
+            height=request.height or model.native_size,
+            seed=resolve_seed(request.seed),
+        )
+        return whole, model
+
+    return resolve
+
+
+def _keeper(catalog: Catalog, library: Library) -> Callable[[Job, JobImage], SavedImage]:
+    """Save a finished picture with its parameters."""
+
+    def keep(job: Job, image: JobImage) -> SavedImage:
+        text = infotext(
+            job.request,
+            seed=image_seed(job.request.seed, image.index),
+            model_hash=catalog.model_hash(job.model, wait=HASH_SECONDS),
+            version=f"easel-{__version__}",
+        )
+        return library.save(
+            image.pixels,
+            infotext=text,
+            job_id=job.id,
+            index=image.index,
+            seed=image.seed,
+            prompt=job.request.prompt,
+            model=job.model.name,
+            negative_prompt=job.request.negative_prompt,
+            sampler=job.request.sampler,
+            seconds=image.seconds,
+            owner=job.owner,
+        )
+
+    return keep

@@ -1,0 +1,144 @@
+"""The `webui` command: flags become settings or a request, nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from webui import flags
+from webui.core.errors import EaselError
+from webui.core.params import fields_of
+from webui.core.requests import Txt2Img
+
+USAGE_ERROR = 2
+FAILED = 1
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status (0 done, 1 failed, 2 bad input, 130 interrupted)."""
+    words = flags.with_value(list(sys.argv[1:] if argv is None else argv), _valued())
+    args = _parser().parse_args(words or ["serve"])
+    try:
+        return args.run(args)
+    except EaselError as error:
+        print(f"easel: {error.message}", file=sys.stderr)
+        return USAGE_ERROR if error.code in ("invalid_request", "not_found", "setup") else FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="webui", description="Easel draws pictures from text, in a browser or here."
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_serve(commands.add_parser("serve", help="start the server and open the browser"))
+    _add_generate(commands.add_parser("generate", help="draw without a server"))
+    doctor = commands.add_parser("doctor", help="say what is installed, and what is wrong")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    flags.add_settings(doctor, flags.SETTING_FLAGS)
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    flags.add_settings(parser, flags.SETTING_FLAGS, flags.SERVE_FLAGS)
+    parser.add_argument(
+        "--listen",
+        dest="setting:server.host",
+        nargs="?",
+        const="0.0.0.0",  # noqa: S104 -- asked for, and a password is required then
+        metavar="ADDRESS",
+        help="serve the whole network, or one address of this computer",
+    )
+    for flag, key, value, text in (
+        ("--share", "server.share", True, "make a public link (asks for a password)"),
+        ("--no-browser", "server.browser", False, "do not open the browser"),
+    ):
+        parser.add_argument(
+            flag, dest=f"setting:{key}", action="store_const", const=value, help=text
+        )
+    parser.set_defaults(run=_serve)
+
+
+def _add_generate(parser: argparse.ArgumentParser) -> None:
+    flags.add_request(parser, Txt2Img, "prompt")
+    parser.add_argument("--size", metavar="WxH", help="width and height in one, like 512x768")
+    parser.add_argument(
+        "--count", dest="count", metavar="N", help="how many pictures, same as --batch-count"
+    )
+    parser.add_argument("--output", dest="setting:paths.outputs", help="same as --output-dir")
+    parser.add_argument("--json", action="store_true", help="print one JSON line per picture")
+    flags.add_settings(parser, flags.SETTING_FLAGS)
+    parser.set_defaults(run=_generate)
+
+
+def _valued() -> tuple[str, ...]:
+    return (*(f.flag for f in fields_of(Txt2Img)), "--count", "--port")
+
+
+def _settings(args: argparse.Namespace) -> Any:
+    from webui.settings import load_settings
+
+    settings = load_settings(flags.settings_from(args))
+    for warning in settings.warnings:
+        print(f"easel: {warning}", file=sys.stderr)
+    return settings
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from webui.app import serve
+
+    return serve(_settings(args))
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from webui.doctor import examine
+
+    return examine(_settings(args), as_json=args.json)
+
+
+def _generate(args: argparse.Namespace) -> int:
+    request = _request(args)
+    from webui.app import draw
+
+    settings = _settings(args)
+    quiet = replace(settings, jobs=replace(settings.jobs, preview_every=0))
+    failed = None
+    for event in draw(quiet, request):
+        if event.image is not None:
+            _print_image(event.image, as_json=args.json)
+        elif event.error is not None:
+            failed = event.error
+    if failed is not None:
+        raise failed.to_exception()
+    return 0
+
+
+def _request(args: argparse.Namespace) -> Txt2Img:
+    values = flags.request_from(args, Txt2Img, "prompt")
+    if args.size is not None:
+        values["width"], values["height"] = flags.parse_size(args.size)
+    if args.count is not None:
+        field = next(f for f in fields_of(Txt2Img) if f.name == "batch_count")
+        values["batch_count"] = field.parse(args.count)
+    return Txt2Img.from_mapping(values)
+
+
+def _print_image(image: Any, *, as_json: bool) -> None:
+    if as_json:
+        line = {
+            "path": str(Path(image.path).absolute()),
+            "seed": image.seed,
+            "infotext": image.infotext,
+            "seconds": round(image.seconds, 3),
+        }
+        print(json.dumps(line, ensure_ascii=False), flush=True)
+    else:
+        print(image.path, flush=True)

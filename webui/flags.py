@@ -1,0 +1,99 @@
+"""Command-line flags derived from declarations: request fields and settings.
+
+No flag is written down twice: a request field's flag, bounds and help come from its ``Param``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from webui.core.errors import InvalidRequest
+from webui.core.params import Field, fields_of
+
+SETTING_FLAGS: Mapping[str, tuple[str, str, str]] = {
+    "--models-dir": ("paths.models", "FOLDER", "where the models lie"),
+    "--output-dir": ("paths.outputs", "FOLDER", "where pictures are saved"),
+    "--data-dir": ("paths.data", "FOLDER", "where queue, library and caches are kept"),
+    "--device": ("device.device", "NAME", "auto, cpu, cuda, cuda:1, mps or xpu"),
+    "--dtype": ("device.dtype", "NAME", "auto, float32, bfloat16 or float16"),
+}
+SERVE_FLAGS: Mapping[str, tuple[str, str, str]] = {
+    "--port": ("server.port", "NUMBER", "the port to serve on"),
+    "--auth": ("server.auth", "USER:PASS", "ask for this user and password (several: comma)"),
+    "--batching": ("jobs.batching", "MODE", "exact (one job at a time) or shared (mixed)"),
+}
+
+
+def add_settings(parser: argparse.ArgumentParser, *tables: Mapping[str, Any]) -> None:
+    """Add flags whose value becomes a setting."""
+    for table in tables:
+        for flag, (key, metavar, text) in table.items():
+            parser.add_argument(flag, dest=f"setting:{key}", metavar=metavar, help=text)
+    parser.add_argument(
+        "--inline",
+        dest="setting:device.inline",
+        action="store_const",
+        const=True,
+        help="draw in this process instead of one of its own",
+    )
+
+
+def settings_from(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings given as flags, as ``{"section.name": value}``."""
+    chosen = ((name, value) for name, value in vars(args).items() if value is not None)
+    return {name.split(":", 1)[1]: value for name, value in chosen if name.startswith("setting:")}
+
+
+def add_request(parser: argparse.ArgumentParser, request: type, positional: str) -> None:
+    """Add one flag per request field; ``positional`` is given without a flag."""
+    for field in fields_of(request):
+        text = _help(field)
+        if field.name == positional:
+            parser.add_argument(
+                positional, nargs="?", help=text, default=None, metavar=positional.upper()
+            )
+        else:
+            metavar = field.type.__name__.upper()
+            parser.add_argument(field.flag, dest=f"field:{field.name}", metavar=metavar, help=text)
+
+
+def request_from(args: argparse.Namespace, request: type, positional: str) -> dict[str, Any]:
+    """The request fields given on the command line, parsed and checked."""
+    found: dict[str, Any] = {}
+    for field in fields_of(request):
+        name = positional if field.name == positional else f"field:{field.name}"
+        text = getattr(args, name)
+        if text is not None:
+            found[field.name] = field.parse(text)
+    return found
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """``"512x768"`` → (512, 768)."""
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) != 2 or not all(p.strip().isdigit() for p in parts):
+        raise InvalidRequest(f"--size is {text!r}; write it like 512x768.", field="width")
+    return int(parts[0]), int(parts[1])
+
+
+def with_value(argv: Sequence[str], flags: Sequence[str]) -> list[str]:
+    """Join flags with values that begin with a minus: ``--seed -1`` → ``--seed=-1``."""
+    joined: list[str] = []
+    for word in argv:
+        number = word[:1] == "-" and word[1:].replace(".", "", 1).isdigit()
+        if joined and joined[-1] in flags and number:
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _help(field: Field) -> str:
+    p = field.param
+    bounds = ""
+    if p.minimum is not None and p.maximum is not None:
+        bounds = f" ({p.minimum:g} to {p.maximum:g})"
+    default = "" if field.default in (None, "") else f" [{field.default}]"
+    return (p.help + bounds + default).replace("%", "%%")
