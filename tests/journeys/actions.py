@@ -1,0 +1,68 @@
+"""What a person does on the page, and what they see."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, Page, expect
+
+DONE_MS = 20000
+
+
+def control(page: Page, name: str) -> Locator:
+    """The input of a field: the number beside a slider, the text of a prompt."""
+    block = page.locator(f"#txt2img_{name}")
+    return block.locator("textarea, input[type=number], input[role=combobox], input").first
+
+
+def fill(page: Page, **values: object) -> None:
+    """Type values into fields."""
+    for name, value in values.items():
+        control(page, name).fill(str(value))
+
+
+def generate(page: Page) -> None:
+    page.locator("#txt2img_generate").click()
+
+
+def state(page: Page) -> str:
+    """What the shown job is: idle, queued, running, done, failed or cancelled."""
+    return page.evaluate("document.documentElement.dataset.easelState")
+
+
+def wait_state(page: Page, *states: str) -> None:
+    """Until the shown job is in one of these states."""
+    page.wait_for_function(
+        "states => states.includes(document.documentElement.dataset.easelState)",
+        arg=list(states),
+        timeout=DONE_MS,
+    )
+
+
+def wait_progress(page: Page) -> None:
+    """Until the bar has moved."""
+    page.wait_for_function(
+        "Number(document.getElementById('easel_progress').getAttribute('aria-valuenow')) > 0"
+    )
+
+
+def expect_toast(page: Page, text: str) -> None:
+    """An error that contains ``text`` is shown, and Generate can be pressed."""
+    expect(page.get_by_role("alert").filter(has_text=text).first).to_be_visible()
+    expect(page.locator("#txt2img_generate")).to_be_enabled()
+
+
+def shown_picture(page: Page) -> Locator:
+    """The large picture in the result pane."""
+    return page.locator("#easel_picture img")
+
+
+def average_colour(image: Locator) -> list[int]:
+    """The mean red, green and blue of what an image element shows."""
+    return image.evaluate(
+        """async (image) => {
+            await image.decode();
+            const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
+            const brush = canvas.getContext("2d");
+            brush.drawImage(image, 0, 0, 1, 1);
+            return [...brush.getImageData(0, 0, 1, 1).data].slice(0, 3);
+        }"""
+    )

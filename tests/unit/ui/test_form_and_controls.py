@@ -1,0 +1,84 @@
+"""A declared field becomes a control; nothing is said twice."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated
+
+import gradio as gr
+import pytest
+
+from webui.core.params import Param, fields_of
+from webui.core.requests import Txt2Img
+from webui.ui import controls
+from webui.ui.form import Form
+
+CHOICES = {
+    "checkpoints": ("one", "two"),
+    "samplers": ("Euler a", "Heun", "LMS", "DDIM", "Euler"),
+    "schedules": ("Automatic", "Karras", "Simple", "DDIM", "Uniform"),
+    "noise_sources": ("NV", "CPU", "GPU"),
+}
+
+
+@pytest.mark.parametrize("field", fields_of(Txt2Img), ids=lambda f: f.name)
+def test_control_says_what_the_declaration_says(field) -> None:
+    with gr.Blocks():
+        made = controls.build(field, "txt2img", CHOICES, {})
+    assert made.label == field.param.label
+    assert made.value in (field.default, "one", 16)  # 16: a slider with nothing chosen yet
+    if isinstance(made, gr.Slider):
+        p = field.param
+        assert (made.minimum, made.maximum, made.step) == (p.minimum, p.maximum, p.step)
+
+
+def test_ids_are_those_users_of_a1111_know() -> None:
+    ids = [controls.elem_id("txt2img", f.name) for f in fields_of(Txt2Img)]
+    assert len(set(ids)) == len(ids)
+    assert {
+        "txt2img_prompt",
+        "txt2img_neg_prompt",
+        "txt2img_sampling",
+        "txt2img_steps",
+        "txt2img_width",
+        "txt2img_cfg_scale",
+        "txt2img_seed",
+    } <= set(ids)
+
+
+def test_no_checkpoint_is_an_empty_list_not_an_error() -> None:
+    field = next(f for f in fields_of(Txt2Img) if f.name == "checkpoint")
+    with gr.Blocks():
+        made = controls.build(field, "txt2img", {**CHOICES, "checkpoints": ()}, {})
+    assert isinstance(made, gr.Dropdown)
+    assert made.value is None
+
+
+@dataclass(frozen=True)
+class Small:
+    words: Annotated[str, Param(label="Words")] = "hello"
+    much: Annotated[float, Param(label="How much", control="number")] = 0.5
+    yes: Annotated[bool, Param(label="Yes", control="checkbox")] = True
+
+
+def test_form_keeps_the_declarations_order_and_knows_what_is_missing() -> None:
+    form = Form("small", Small, {})
+    with gr.Blocks():
+        yes = form.add("yes")
+        words = form.add("words", placeholder="say something")
+    assert form.pick() == [words, yes]
+    assert form.pick(["yes"]) == [yes]
+    assert form.missing() == {"much"}
+    assert form.describe()["words"] == {"id": "small_words", "label": "Words", "help": ""}
+
+
+def test_scripts_get_values_by_name() -> None:
+    form = Form("small", Small, {})
+    with gr.Blocks():
+        form.add("yes")
+        form.add("words")
+    script = form.js("submit")
+    assert json.dumps(["words", "yes"]) in script
+    assert '"small"' in script
+    assert ".submit(" in script

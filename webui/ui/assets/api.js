@@ -1,0 +1,59 @@
+// The HTTP API: JSON in, JSON out, and every failure as one sentence.
+
+import { text } from "./dom.js";
+
+const BASE = new URL("api/v1/", document.baseURI);
+const PATIENCE_MS = 20000;
+
+/** What went wrong, as the server says it; `field` names the form's field at fault, if any. */
+export class ApiError extends Error {
+  constructor(message, { status = 0, code = "offline", field = null } = {}) {
+    super(message);
+    Object.assign(this, { status, code, field });
+  }
+}
+
+/** The address of an API path; `kind` "ws" gives the socket's scheme. */
+export function address(path, kind = "http") {
+  const url = new URL(path, BASE);
+  if (kind === "ws") url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url;
+}
+
+/** GET, or POST with a body. Never waits longer than `patience` milliseconds. */
+export async function ask(path, { body, patience = PATIENCE_MS, signal } = {}) {
+  const response = await reach(path, body, patience, signal);
+  if (response.status === 401) location.assign(new URL("login", document.baseURI));
+  if (!response.ok) throw await failure(response);
+  if (response.status === 204) return null;
+  const kind = response.headers.get("content-type") ?? "";
+  return kind.includes("json") ? response.json() : response.blob();
+}
+
+async function reach(path, body, patience, signal) {
+  const limit = AbortSignal.timeout(patience);
+  const options = { signal: signal ? AbortSignal.any([signal, limit]) : limit };
+  if (body !== undefined) {
+    Object.assign(options, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  }
+  try {
+    return await fetch(address(path), options);
+  } catch {
+    throw new ApiError(text("server_silent"));
+  }
+}
+
+async function failure(response) {
+  let error = {};
+  try {
+    error = (await response.json()).error ?? {};
+  } catch {
+    // Not our JSON: a proxy's page, say.
+  }
+  const message = error.message ?? text("server_error", { status: response.status });
+  return new ApiError(message, { status: response.status, code: error.code, field: error.field });
+}

@@ -1,0 +1,131 @@
+// One live connection per page to what happens on the server: a WebSocket, or long polling where
+// no socket can be opened. It reconnects by itself for ever.
+//
+// Events: "snapshot" (detail: the jobs as they are, whenever connected anew), "event" (detail: one job
+// event), "preview" (detail: {job_id, seq, image, blob}), "online" (detail: boolean).
+
+import { address, ask } from "./api.js";
+
+const SOCKET_TRIES = 2; // sockets that fail to open before long polling is tried
+const SOCKET_OPENS_MS = 5000;
+const SILENCE_MS = 40000; // the server says something every 15 seconds
+const POLL_SECONDS = 20;
+const SOCKET_AGAIN_MS = 60000; // while polling: see now and then whether a socket opens
+const FIRST_PAUSE_MS = 300;
+const LONGEST_PAUSE_MS = 4000;
+
+export class Link extends EventTarget {
+  online = null; // unknown until the first connection succeeds or fails
+  #last = null; // number of the newest event seen
+  #failed = 0;
+  #polling = false;
+  #pause = FIRST_PAUSE_MS;
+  #wake = () => {};
+
+  /** Connect, and stay connected until the page goes. */
+  async start() {
+    addEventListener("online", () => this.#wake());
+    document.addEventListener("visibilitychange", () => this.#wake());
+    for (;;) {
+      const worked = this.#failed < SOCKET_TRIES ? await this.#socket() : await this.#poll();
+      if (worked) this.#pause = FIRST_PAUSE_MS;
+      this.#set(false);
+      await this.#rest();
+    }
+  }
+
+  #set(online) {
+    const changed = this.online !== online;
+    this.online = online;
+    if (changed) this.#tell("online", online);
+  }
+
+  #tell(kind, detail) {
+    this.dispatchEvent(new CustomEvent(kind, { detail }));
+  }
+
+  async #rest() {
+    await new Promise((resolve) => {
+      this.#wake = resolve;
+      setTimeout(resolve, this.#pause);
+    });
+    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
+  }
+
+  /** Follow a socket until it closes; true if it had opened. */
+  #socket() {
+    return new Promise((resolve) => {
+      const socket = new WebSocket(address("ws", "ws"));
+      socket.binaryType = "arraybuffer";
+      let opened = false;
+      let patience = 0;
+      const expect = (ms) => {
+        clearTimeout(patience);
+        patience = setTimeout(() => socket.close(), ms);
+      };
+      expect(SOCKET_OPENS_MS);
+      socket.onopen = () => {
+        opened = true;
+        this.#failed = 0;
+        expect(SILENCE_MS);
+        this.#set(true);
+      };
+      socket.onmessage = ({ data }) => {
+        expect(SILENCE_MS);
+        if (typeof data === "string") this.#received(JSON.parse(data));
+        else this.#tell("preview", unpack(data));
+      };
+      socket.onclose = () => {
+        clearTimeout(patience);
+        if (!opened) this.#failed += 1;
+        resolve(opened);
+      };
+    });
+  }
+
+  /** Long polling until it fails or a socket is worth another try; true if it worked at all. */
+  async #poll() {
+    const until = performance.now() + SOCKET_AGAIN_MS;
+    let worked = false;
+    this.#last = null;
+    this.#polling = true;
+    try {
+      while (performance.now() < until) {
+        const query = this.#last === null ? "" : `?after=${this.#last}&timeout=${POLL_SECONDS}`;
+        const news = await ask(`events${query}`, { patience: 1000 * (POLL_SECONDS + 10) });
+        worked = true;
+        this.#set(true);
+        if (this.#last === null || news.missed) this.#tell("snapshot", (await ask("jobs")).jobs);
+        else for (const event of news.events) this.#received(event);
+        this.#last = news.last;
+      }
+    } catch {
+      // The server is away, or a proxy in between is: the loop above goes on trying.
+    }
+    this.#failed = 0;
+    this.#polling = false;
+    return worked;
+  }
+
+  #received(message) {
+    if (message.type === "snapshot") this.#tell("snapshot", message.jobs);
+    else if (message.kind === "preview" && this.#polling) this.#fetchPreview(message);
+    else if (message.kind) this.#tell("event", message);
+  }
+
+  async #fetchPreview({ job_id, preview_seq }) {
+    try {
+      const blob = await ask(`jobs/${job_id}/preview`);
+      if (blob) this.#tell("preview", { job_id, seq: preview_seq, image: null, blob });
+    } catch {
+      // The next one comes soon.
+    }
+  }
+}
+
+/** A preview frame: length of the header (4 bytes, little-endian), header as JSON, JPEG. */
+function unpack(buffer) {
+  const length = new DataView(buffer).getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  return { ...header, blob: new Blob([new Uint8Array(buffer, 4 + length)], { type: "image/jpeg" }) };
+}

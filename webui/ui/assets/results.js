@@ -1,0 +1,234 @@
+// The result pane: what the shown job is doing, its preview, its pictures and what they were made with.
+
+import { address } from "./api.js";
+import { byId, duration, fillTexts, make, setAttribute, setText, text, whenPresent } from "./dom.js";
+import { ended } from "./jobs.js";
+import { toast } from "./toasts.js";
+
+const MOST_PLACEHOLDERS = 24;
+
+export const pictureUrl = (image) => address(image.url).href;
+
+export class Results {
+  #selected = null; // index of the chosen picture, null to follow the job
+  #job = null;
+  #stopping = null; // "interrupting" or "skipping", until the job moves on
+
+  constructor(tab, jobs, viewer) {
+    Object.assign(this, { tab, jobs, viewer });
+    jobs.addEventListener("change", () => this.#soon());
+    whenPresent("easel_results_title", () => this.#attach());
+    for (const name of ["interrupt", "skip"]) whenPresent(`${tab}_${name}`, () => this.#soon());
+  }
+
+  /** The picture that is chosen or was finished last. */
+  get picture() {
+    const images = this.#job?.images ?? [];
+    return images.find((image) => image.index === this.#selected) ?? images.at(-1) ?? null;
+  }
+
+  /** Choose a picture of the shown job by its index. */
+  select(index) {
+    this.#selected = index;
+    this.#soon();
+  }
+
+  /** Say that a stop was asked for, until the job has ended or gone on. */
+  stopping(what) {
+    this.#stopping = { what, image: this.#job?.progress?.image };
+    this.#soon();
+  }
+
+  #attach() {
+    fillTexts(byId("txt2img_results_pane"));
+    byId("easel_picture").addEventListener("click", () => this.#enlarge());
+    byId("easel_use_seed").addEventListener("click", () => this.onSeed?.(this.picture.seed));
+    byId("easel_copy").addEventListener("click", () => copy(this.picture.infotext));
+    byId("txt2img_gallery").addEventListener("keydown", (event) => this.#arrow(event));
+    this.#soon();
+  }
+
+  #enlarge() {
+    const images = this.#job?.images ?? [];
+    this.viewer.open(images, images.indexOf(this.picture), (index) => this.select(index));
+  }
+
+  #soon() {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setTimeout(() => {
+      this.scheduled = false;
+      this.#draw();
+    }, 16);
+  }
+
+  #draw() {
+    const job = this.jobs.shown();
+    if (job?.id !== this.#job?.id) {
+      this.#selected = null;
+      this.#stopping = null;
+    }
+    this.#job = job;
+    if (!job || ended(job) || job.progress?.image !== this.#stopping?.image) this.#stopping = null;
+    this.#drawButtons(job);
+    if (!byId("easel_results_title")) return;
+    this.#drawStatus(job);
+    this.#drawStage(job);
+    this.#drawThumbnails(job);
+    this.#drawCaption(job);
+  }
+
+  #drawButtons(job) {
+    const active = Boolean(job) && !ended(job);
+    const [interrupt, skip] = [byId(`${this.tab}_interrupt`), byId(`${this.tab}_skip`)];
+    if (interrupt) interrupt.disabled = !active || this.#stopping?.what === "interrupting";
+    if (skip) skip.disabled = !active || job.state !== "running" || Boolean(this.#stopping);
+    setAttribute(document.documentElement, "data-easel-state", job?.state ?? "idle");
+  }
+
+  #drawStatus(job) {
+    const line = this.#stopping ? text(this.#stopping.what) : headline(job);
+    setText(byId("easel_state"), line);
+    setAttribute(byId("easel_state"), "title", line);
+    setText(byId("easel_detail"), details(job, this.jobs.waiting()));
+    const percent = job ? Math.round(100 * (job.progress?.fraction ?? 0)) : 0;
+    const bar = byId("easel_progress");
+    setAttribute(bar, "aria-valuenow", String(percent));
+    const busy = job?.state === "running" && percent === 0;
+    bar.classList.toggle("busy", busy);
+    bar.firstElementChild.style.width = `${percent}%`;
+  }
+
+  #drawStage(job) {
+    const running = Boolean(job) && !ended(job);
+    const preview = running && this.#selected === null ? this.jobs.preview(job) : null;
+    const picture = this.picture;
+    const frame = byId("easel_preview");
+    frame.hidden = !preview;
+    if (preview) setAttribute(frame, "src", preview.url);
+    const button = byId("easel_picture");
+    button.hidden = Boolean(preview) || !picture;
+    if (picture) show(button.firstElementChild, picture);
+    drawHint(byId("easel_hint"), job, picture);
+    byId("easel_stage").classList.toggle("busy", running && !preview && !picture);
+  }
+
+  #drawThumbnails(job) {
+    const shelf = byId("txt2img_gallery");
+    const images = job?.images ?? [];
+    const expected = job && !ended(job) ? Math.min(job.progress?.images ?? 0, MOST_PLACEHOLDERS) : 0;
+    const count = Math.max(expected, (images.at(-1)?.index ?? -1) + 1);
+    const wanted = count > 1 ? range(count, images, job && !ended(job)) : [];
+    const keys = wanted.map(({ image, index }) => (image ? `${job.id}/${image.id}` : `${job.id}#${index}`));
+    const old = new Map([...shelf.children].map((node) => [node.dataset.key, node]));
+    const nodes = wanted.map((slot, i) => old.get(keys[i]) ?? this.#thumbnail(slot, keys[i], count));
+    if (nodes.some((node, i) => shelf.children[i] !== node) || shelf.children.length !== nodes.length) {
+      shelf.replaceChildren(...nodes);
+    }
+    const chosen = this.#selected ?? (job && ended(job) ? this.picture?.index : null);
+    for (const node of nodes) setAttribute(node, "aria-pressed", String(Number(node.dataset.index) === chosen));
+  }
+
+  #thumbnail({ image, index }, key, count) {
+    const number = index + 1;
+    const node = make("button", { type: "button", disabled: !image });
+    Object.assign(node.dataset, { key, index });
+    setAttribute(node, "aria-label", text(image ? "picture" : "pending_picture", { number, count }));
+    if (!image) return node;
+    const img = make("img", { alt: "", loading: "lazy", decoding: "async", src: pictureUrl(image) });
+    node.append(img);
+    node.addEventListener("click", () => this.select(index));
+    return node;
+  }
+
+  #arrow(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const here = event.target.closest("button");
+    if (!step || !here) return;
+    event.preventDefault();
+    const ready = [...here.parentElement.querySelectorAll("button:not(:disabled)")];
+    const next = ready[ready.indexOf(here) + step];
+    if (!next) return;
+    next.focus();
+    this.select(Number(next.dataset.index));
+  }
+
+  #drawCaption(job) {
+    const picture = this.picture;
+    byId("easel_caption").classList.toggle("empty", !picture);
+    setText(byId("easel_infotext"), picture?.infotext ?? job?.prompt ?? "");
+    if (!picture) return;
+    const link = byId("easel_download");
+    setAttribute(link, "href", `${pictureUrl(picture)}?download=true`);
+    setAttribute(link, "download", fileName(picture));
+  }
+}
+
+function headline(job) {
+  if (!job) return text("idle");
+  if (job.state === "queued") {
+    const position = job.position ?? 0;
+    return position > 0 ? text("queued_at", { position: position + 1 }) : text("queued_next");
+  }
+  if (job.state === "running") {
+    return job.progress?.step ? text("running") : job.progress?.phase || text("starting");
+  }
+  const count = job.images.length;
+  if (job.state === "failed") return text(count ? "failed" : "failed_title", { message: job.error?.message ?? "" });
+  if (job.state === "cancelled") return text(count ? "cancelled_kept" : "cancelled", { count });
+  if (!job.finished || !job.started) return text("done");
+  const seconds = duration(job.finished - job.started);
+  return text(count === 1 ? "done_one" : "done_many", { count, seconds });
+}
+
+/** What the stage says while it shows no picture: how to begin, or why there is none. */
+function drawHint(hint, job, picture) {
+  const failed = job?.state === "failed" && !picture;
+  hint.hidden = Boolean(job) && !failed;
+  setText(hint.querySelector("strong"), text(failed ? "failed_title" : "hint_title"));
+  setText(hint.querySelector("span"), failed ? (job.error?.message ?? "") : text("hint_body"));
+}
+
+function details(job, waiting) {
+  const parts = [];
+  const p = job?.state === "running" ? job.progress : null;
+  if (p?.steps) {
+    if (p.images > 1) parts.push(text("image_of", { image: Math.min(p.image + 1, p.images), images: p.images }));
+    parts.push(text("step", { step: p.step, steps: p.steps }));
+    if (p.seconds_per_step) parts.push(speed(p.seconds_per_step));
+    if (p.seconds_left) parts.push(text("left", { seconds: duration(p.seconds_left) }));
+  }
+  const others = waiting - (job?.state === "queued" ? 1 : 0);
+  if (others > 0) parts.push(text("more_jobs", { count: others }));
+  return parts.join(" · ");
+}
+
+function speed(secondsPerStep) {
+  if (secondsPerStep > 1) return text("slow_speed", { speed: secondsPerStep.toFixed(1) });
+  const rate = 1 / secondsPerStep;
+  return text("speed", { speed: rate < 10 ? rate.toFixed(1) : Math.round(rate) });
+}
+
+function range(count, images, pending) {
+  const byIndex = new Map(images.map((image) => [image.index, image]));
+  const slots = Array.from({ length: count }, (_, index) => ({ index, image: byIndex.get(index) }));
+  return pending ? slots : slots.filter((slot) => slot.image);
+}
+
+function show(img, image) {
+  const url = pictureUrl(image);
+  if (img.src !== url) img.src = url;
+}
+
+function fileName(picture) {
+  return (picture.path ?? "").split(/[\\/]/).at(-1) || `easel-${picture.seed}`;
+}
+
+async function copy(value) {
+  try {
+    await navigator.clipboard.writeText(value);
+    toast(text("copied"), "note");
+  } catch {
+    toast(text("copy_failed"), "note");
+  }
+}

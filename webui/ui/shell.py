@@ -1,0 +1,200 @@
+"""The page around the tabs, and its place in the server."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from fastapi import FastAPI
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from webui.core.samplers import NOISE_SOURCES, SAMPLERS, SCHEDULES
+from webui.ui import theme
+from webui.ui.form import Form
+from webui.ui.tabs import Tab, TabContext, txt2img
+from webui.ui.texts import TEXTS
+
+if TYPE_CHECKING:
+    from webui.services import Services
+
+ASSETS = Path(__file__).parent / "assets"
+TITLE = "Easel"
+NATIVE_SIZE = 512  # shown while there is no checkpoint
+TABS: tuple[Tab, ...] = (txt2img.TAB,)
+_FOREVER = b"public, max-age=31536000, immutable"
+_IDLE_SECONDS = 0.05
+
+
+def mount(app: FastAPI, services: Services) -> None:
+    """Mount the page at "/" of ``app``, after every other route."""
+    version = assets_version()
+    base = f"/easel-assets/{version}"
+    app.mount(base, Lasting(StaticFiles(directory=ASSETS)), name="easel-assets")
+    default = services.catalog.default()
+    blocks, forms = build_page(
+        checkpoints=[ref.name for ref in services.catalog.checkpoints()],
+        native_size=default.native_size if default else NATIVE_SIZE,
+    )
+    gr.mount_gradio_app(
+        app,
+        blocks,
+        path="/",
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        show_error=False,
+        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
+        theme=theme.build(),
+        favicon_path=str(ASSETS / "icon.svg"),
+    )
+    _calm(blocks)
+    route = app.router.routes[-1]
+    assert isinstance(route, Mount), "Gradio is mounted last"
+    lasting = Lasting(route.app, under=("/assets/", "/static/", "/theme.css"))
+    route.app = WithHead(lasting, head(base, forms))
+
+
+def build_page(
+    checkpoints: Iterable[str], native_size: int = NATIVE_SIZE
+) -> tuple[gr.Blocks, Mapping[str, Form]]:
+    """The page's blocks, and the form of each tab by the tab's id."""
+    context = TabContext(
+        choices={
+            "checkpoints": tuple(checkpoints),
+            "samplers": SAMPLERS.names(),
+            "schedules": SCHEDULES.names(),
+            "noise_sources": NOISE_SOURCES.names(),
+        },
+        native_size=native_size,
+    )
+    forms: dict[str, Form] = {}
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as blocks:
+        gr.HTML(
+            (ASSETS / "header.html").read_text(encoding="utf-8"),
+            js_on_load=None,
+            apply_default_css=False,
+            elem_id="easel_header",
+        )
+        with gr.Tabs(elem_id="easel_tabs"):
+            for tab in TABS:
+                with gr.Tab(tab.label, id=tab.id, elem_id=f"tab_{tab.id}"):
+                    forms[tab.id] = tab.build(context)
+        for form in forms.values():
+            blocks.load(
+                None,
+                None,
+                form.pick(),
+                js=form.js("restored", []),
+                api_visibility="private",
+                queue=False,
+                show_progress="hidden",
+            )
+    return blocks, forms
+
+
+def head(base: str, forms: Mapping[str, Form]) -> str:
+    """What the page's ``<head>`` needs: style, scripts and what the scripts have to know.
+
+    ``base`` is where the assets are served. Scripts reach the page's object through the promise
+    ``window.easelReady``, which exists before anything else runs.
+    """
+    config: dict[str, Any] = {
+        "texts": dict(TEXTS),
+        "forms": {tab: form.describe() for tab, form in forms.items()},
+    }
+    modules = sorted(path.name for path in ASSETS.glob("*.js"))
+    preloads = "".join(f'<link rel="modulepreload" href="{base}/{name}">' for name in modules)
+    # Inside a script element only "<" could end it; JSON may write it as an escape.
+    body = json.dumps(config, ensure_ascii=False).replace("<", "\\u003c")
+    return (
+        f'<link rel="stylesheet" href="{base}/easel.css">{preloads}'
+        f'<meta name="application-name" content="{html.escape(TITLE)}">'
+        f'<script type="application/json" id="easel_config">{body}</script>'
+        f'<script>window.easelReady = import("{base}/main.js").then((page) => page.start())'
+        "</script>"
+    )
+
+
+def assets_version() -> str:
+    """A short digest of the page's own files: a changed file gets a new address."""
+    digest = hashlib.sha256()
+    for path in sorted(ASSETS.iterdir()):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+class Lasting:
+    """Lets browsers keep what is served under some paths for good: their names carry a digest."""
+
+    def __init__(self, app: ASGIApp, under: tuple[str, ...] = ("",)) -> None:
+        self.app = app
+        self.under = under
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(self.under):
+            send = partial(_send_lasting, send)
+        await self.app(scope, receive, send)
+
+
+async def _send_lasting(send: Send, message: Message) -> None:
+    if message["type"] == "http.response.start" and message["status"] in (200, 206, 304):
+        kept = [(k, v) for k, v in message["headers"] if k.lower() != b"cache-control"]
+        message = {**message, "headers": [*kept, (b"cache-control", _FOREVER)]}
+    await send(message)
+
+
+class WithHead:
+    """Writes our part of ``<head>`` into the page.
+
+    Gradio's own ``head`` argument is put in by its scripts at the end: the page would be shown
+    without its style first, and our scripts would start after Gradio's instead of beside them.
+    """
+
+    def __init__(self, app: ASGIApp, extra: str) -> None:
+        self.app = app
+        self.extra = extra.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        page = scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/"
+        await self.app(scope, receive, _HeadSender(send, self.extra).send if page else send)
+
+
+class _HeadSender:
+    def __init__(self, send: Send, extra: bytes) -> None:
+        self._send = send
+        self._extra = extra
+        self._start: Message = {}
+        self._body = bytearray()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        if message["type"] != "http.response.body":
+            await self._send(message)
+            return
+        self._body += message.get("body", b"")
+        if message.get("more_body"):
+            return
+        body = bytes(self._body).replace(b"</head>", self._extra + b"</head>", 1)
+        kept = [(k, v) for k, v in self._start["headers"] if k.lower() != b"content-length"]
+        headers = [*kept, (b"content-length", str(len(body)).encode())]
+        await self._send({**self._start, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _calm(blocks: gr.Blocks) -> None:
+    """Slow Gradio's queue loop, which polls a thousand times a second; the page does not use it."""
+    queue = blocks._queue
+    for name in ("sleep_when_free", "progress_update_sleep_when_free"):
+        if hasattr(queue, name):
+            setattr(queue, name, _IDLE_SECONDS)
