@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return args.run(args)
     except EaselError as error:
         print(f"easel: {error.message}", file=sys.stderr)
-        return USAGE_ERROR if error.code in ("invalid_request", "not_found", "setup") else FAILED
+        return USAGE_ERROR if error.code in ("invalid_request", "not_found") else FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
 

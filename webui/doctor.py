@@ -21,7 +21,7 @@ from typing import Literal
 
 import psutil
 
-from webui.app import make_executor
+from webui.app import make_executor, worker_module
 from webui.catalog import Catalog
 from webui.core.messages import WorkerReady
 from webui.jobs import ExecutorEvent, WorkerLost
@@ -135,7 +135,7 @@ def _device(settings: Settings) -> Iterator[Finding]:
             answers.append(event)
             answered.set()
 
-    with closing(make_executor(settings)) as executor:
+    with closing(make_executor(settings, worker_module())) as executor:
         executor.start(listen)
         answered.wait(WORKER_SECONDS)
     match answers[:1]:

@@ -94,6 +94,6 @@ def _help(field: Field) -> str:
     p = field.param
     bounds = ""
     if p.minimum is not None and p.maximum is not None:
-        bounds = f" ({p.minimum:g} to {p.maximum:g})"
+        bounds = f" ({p.minimum:.12g} to {p.maximum:.12g})"
     default = "" if field.default in (None, "") else f" [{field.default}]"
     return (p.help + bounds + default).replace("%", "%%")

@@ -1,0 +1,174 @@
+"""`webui generate` and `doctor` from the outside: files, lines, exit status, one sentence each."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.journeys.serving import write_checkpoint
+from webui.cli import main
+from webui.jobs import Journal
+from webui.metadata import read_infotext
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of models with one checkpoint, drawn with by the fake worker."""
+    write_checkpoint(tmp_path / "models" / "checkpoints" / "first", 64)
+    monkeypatch.setenv("EASEL_WORKER_MODULE", "tests.fakes.worker")
+    return tmp_path
+
+
+def generate(home: Path, *words: str) -> int:
+    """Run the command in this process, drawing inline."""
+    folders = [f"--{name}-dir={home / name}s" for name in ("model", "output")]
+    folders[0] = folders[0].replace("--model-dir", "--models-dir")
+    return main(["generate", *words, *folders, f"--data-dir={home / 'data'}", "--inline"])
+
+
+def only_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was said: exactly one line on standard error, nothing on standard output."""
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("easel: ")
+    assert said.err.count("\n") == 1, said.err
+    return said.err.removeprefix("easel: ").strip()
+
+
+def test_each_picture_is_a_file_and_a_json_line(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["blue", "--seed", "5", "--steps", "3", "--size", "64x32", "--count", "4", "--json"]
+    assert generate(home, *words) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["seed"] for line in lines] == [5, 6, 7, 8]
+    assert all(set(line) == {"path", "seed", "infotext", "seconds"} for line in lines)
+    for line in lines:
+        with Image.open(line["path"]) as picture:
+            assert picture.size == (64, 32)
+            assert picture.getpixel((3, 3)) == (40, 70, 220)
+        assert read_infotext(Path(line["path"])) == line["infotext"]
+        assert "Steps: 3, Sampler: Euler a, Schedule type: Automatic" in line["infotext"]
+        assert f"Seed: {line['seed']}, Size: 64x32" in line["infotext"]
+
+
+def test_nothing_is_needed_but_a_prompt(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(home, "red") == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert path.is_relative_to(home / "outputs")
+    with Image.open(path) as picture:
+        assert picture.size == (64, 64)
+
+
+def test_an_empty_prompt_draws(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(home, "") == 0
+    assert Path(capsys.readouterr().out.strip()).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["x", "--sampler", "Eulr"], "There is no sampler 'Eulr'; did you mean 'Euler'?"),
+        (["x", "--size", "65x64"], "Width is 65, not a multiple of 8"),
+        (["x", "--size", "8000x8"], "Width is 8000; the most is 4096"),
+        (["x", "--size", "4096x4096"], "choose a smaller size"),
+        (["x", "--steps", "0"], "Sampling steps is 0; the least is 1"),
+        (["x", "--steps", "10000"], "Sampling steps is 10000; the most is 150"),
+        (["x", "--cfg-scale", "nan"], "CFG Scale is nan, not a finite number"),
+        (["y" * 100_000], "Prompt has 100000 characters; the most is 20000"),
+        (["x", "--checkpoint", "nowhere"], "nowhere"),
+        (["x", "--checkpoint", "../../etc/passwd"], "passwd"),
+    ],
+)
+def test_a_bad_value_is_one_sentence_and_status_2(
+    home: Path, capsys: pytest.CaptureFixture[str], words: list[str], part: str
+) -> None:
+    assert generate(home, *words) == 2
+    assert part in only_line(capsys)
+    assert not list((home / "outputs").rglob("*.png"))
+
+
+def _truncated(path: Path) -> None:
+    body = b'{"w":{"dtype":"F32","shape":[1000],"data_offsets":[0,4000]}}'
+    path.write_bytes(len(body).to_bytes(8, "little") + body + b"\0" * 100)
+
+
+@pytest.mark.parametrize(
+    ("make", "part"),
+    [
+        (_truncated, "is cut short: 3900 of 4000 bytes are missing"),
+        (lambda path: path.write_bytes(pickle.dumps({"w": 1})), "pickle"),
+        (lambda path: path.write_bytes(b""), "is empty"),
+        (lambda path: path.write_bytes(b"not a model at all" * 50), "is not a safetensors file"),
+    ],
+    ids=["truncated", "pickle", "empty", "text"],
+)
+def test_a_bad_checkpoint_is_one_sentence_and_status_1(
+    home: Path, capsys: pytest.CaptureFixture[str], make: object, part: str
+) -> None:
+    assert callable(make)
+    make(home / "models" / "checkpoints" / "bad.safetensors")
+    assert generate(home, "x", "--checkpoint", "bad") == 1
+    sentence = only_line(capsys)
+    assert "bad" in sentence
+    assert part in sentence
+
+
+def test_a_folder_that_is_no_model_is_one_sentence(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "models" / "checkpoints" / "holiday").mkdir()
+    (home / "models" / "checkpoints" / "holiday" / "beach.jpg").write_bytes(b"\xff\xd8")
+    assert generate(home, "x", "--checkpoint", "holiday") in (1, 2)
+    assert "holiday" in only_line(capsys)
+
+
+def test_an_output_folder_that_is_a_file_is_one_sentence(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "outputs").write_text("in the way")
+    assert generate(home, "x") == 1
+    assert "outputs" in only_line(capsys)
+
+
+def test_a_port_in_use_is_one_sentence(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--no-browser", f"--port={port}", f"--data-dir={home}"]) == 1
+    assert f"Port {port} is taken" in only_line(capsys)
+
+
+def test_a_data_folder_in_use_is_one_sentence(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(Journal(home / "data")):
+        words = ["serve", "--no-browser", "--port=0", f"--data-dir={home / 'data'}"]
+        assert main([*words, f"--output-dir={home / 'outputs'}"]) == 1
+    assert str(home / "data") in only_line(capsys)
+
+
+def test_doctor_says_what_is_there_and_what_is_wrong(home: Path) -> None:
+    (home / "models" / "checkpoints" / "bad.ckpt").write_bytes(pickle.dumps({"w": 1}))
+    command = [sys.executable, "-m", "webui", "doctor", "--json", f"--models-dir={home / 'models'}"]
+    command += [f"--data-dir={home / 'data'}", f"--output-dir={home / 'outputs'}"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False
+    )
+    findings = json.loads(done.stdout)
+    said = [f"{f['level']}: {f['what']}" for f in findings]
+    assert done.returncode == 0, said
+    assert any(s.startswith("ok: torch 2.") for s in said)
+    assert any(s.startswith("ok: Checkpoint first") for s in said)
+    assert any(s.startswith("warning: bad.ckpt") for s in said)
+    assert "ok: Draws on Fake device in float32 (torch none)" in said
