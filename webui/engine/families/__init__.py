@@ -1,0 +1,10 @@
+"""Model families, by the names ``core.models.ModelRef.family`` carries."""
+
+from __future__ import annotations
+
+from webui.core.registry import Registry
+from webui.engine.families.base import Family
+from webui.engine.families.sd15 import StableDiffusion1
+
+FAMILIES: Registry[Family] = Registry("model family")
+FAMILIES.add("sd15", StableDiffusion1())

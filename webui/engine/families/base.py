@@ -1,0 +1,115 @@
+"""What a model family offers the engine. Nobody outside a family's file knows its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from webui.core.models import ModelRef
+from webui.engine.evaluation import Denoiser
+from webui.engine.levels import NoiseLevels
+
+Role = Literal["text", "denoiser", "decoder"]
+
+
+class Component(Protocol):
+    """A part of a checkpoint that is loaded, moved and dropped by itself."""
+
+    @property
+    def nbytes(self) -> int:
+        """Measured size of its weights."""
+        ...
+
+    def to(self, device: torch.device) -> None:
+        """Move the weights."""
+        ...
+
+
+class TextEncoder(Component, Protocol):
+    """Text as tokens, tokens as embeddings.
+
+    ``start``, ``end``, ``pad`` and ``comma`` are token ids (``comma`` None if there is no such
+    token); ``length`` is how many tokens one chunk has with ``start`` and ``end`` (77 for CLIP).
+    """
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def end(self) -> int: ...
+
+    @property
+    def pad(self) -> int: ...
+
+    @property
+    def comma(self) -> int | None: ...
+
+    @property
+    def length(self) -> int: ...
+
+    def tokenize(self, text: str) -> list[int]:
+        """Token ids without start and end, however many."""
+        ...
+
+    def encode(self, chunks: Sequence[Sequence[int]], clip_skip: int) -> Tensor:
+        """Embeddings [N, length, D] float32 of ``chunks`` [N, length].
+
+        ``clip_skip`` counts as in A1111: 1 takes the last layer's output, 2 the one before it.
+        ``InvalidRequest`` if the encoder has fewer layers.
+        """
+        ...
+
+
+class LoadedDenoiser(Component, Denoiser, Protocol):
+    """A denoiser whose weights can be moved."""
+
+
+class Decoder(Component, Protocol):
+    """Latents to pictures."""
+
+    @property
+    def weights(self) -> int:
+        """How many parameters it has."""
+        ...
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pictures, uint8 [B, H, W, 3] on the CPU, from latents [B, C, h, w] float32."""
+        ...
+
+
+class Checkpoint(Protocol):
+    """A checkpoint whose headers and configurations are read, but no weights."""
+
+    @property
+    def ref(self) -> ModelRef: ...
+
+    @property
+    def levels(self) -> NoiseLevels: ...
+
+    def weights(self, role: Role) -> int:
+        """How many parameters that part has."""
+        ...
+
+    def load(
+        self, role: Role, dtype: torch.dtype, device: torch.device, layout: torch.memory_format
+    ) -> Component:
+        """Read that part: a :class:`TextEncoder`, :class:`LoadedDenoiser` or :class:`Decoder`."""
+        ...
+
+    def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
+        """(C, h, w) of the latents of a picture."""
+        ...
+
+
+class Family(Protocol):
+    """One way of building image models."""
+
+    @property
+    def name(self) -> str: ...
+
+    def open(self, ref: ModelRef) -> Checkpoint:
+        """Read what the checkpoint says about itself; ``ModelError`` if it cannot be used."""
+        ...

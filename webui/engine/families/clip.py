@@ -1,0 +1,165 @@
+"""CLIP's text encoder and tokenizer (Radford et al. 2021), as Stable Diffusion uses them."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from webui.core.errors import InvalidRequest, ModelError, SetupError
+from webui.engine.models import weights
+
+TEXT = "text encoder"
+VOCABULARY = 49_408
+LENGTH = 77
+START, END = "<|startoftext|>", "<|endoftext|>"
+
+_PREFIX = "text_model."
+_IGNORED = ("embeddings.position_ids", "text_projection.weight", "logit_scale")
+_CHUNKS_AT_ONCE = 16
+
+
+class ClipText:
+    """A loaded CLIP text encoder with its tokenizer; a ``families.base.TextEncoder``."""
+
+    def __init__(self, model: CLIPTextModel, tokenizer: CLIPTokenizer) -> None:
+        self._model: Any = model
+        self._tokenizer: Any = tokenizer
+        self._layers = int(model.config.num_hidden_layers)
+        self.start = int(self._tokenizer.bos_token_id)
+        self.end = int(self._tokenizer.eos_token_id)
+        self.pad = int(self._tokenizer.pad_token_id)
+        comma = self._tokenizer.get_vocab().get(",</w>")
+        self.comma = None if comma is None else int(comma)
+        self.length = int(self._tokenizer.model_max_length)
+
+    @property
+    def nbytes(self) -> int:
+        """Measured size of its weights."""
+        return weights.nbytes(self._model)
+
+    def to(self, device: torch.device) -> None:
+        """Move the weights."""
+        self._model.to(device)
+
+    def tokenize(self, text: str) -> list[int]:
+        """Token ids without start and end, however many."""
+        return self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids
+
+    @torch.inference_mode()
+    def encode(self, chunks: Sequence[Sequence[int]], clip_skip: int = 1) -> Tensor:
+        """Embeddings [N, length, D] float32; see ``families.base.TextEncoder``."""
+        if clip_skip > self._layers:
+            raise InvalidRequest(
+                f"Clip skip is {clip_skip}, but this checkpoint's text encoder has "
+                f"{self._layers} layers.",
+                field="clip_skip",
+            )
+        parts = [
+            self._encode(chunks[i : i + _CHUNKS_AT_ONCE], clip_skip)
+            for i in range(0, len(chunks), _CHUNKS_AT_ONCE)
+        ]
+        return torch.cat(parts)
+
+    def _encode(self, chunks: Sequence[Sequence[int]], clip_skip: int) -> Tensor:
+        ids = torch.tensor(chunks, dtype=torch.long, device=self._model.device)
+        if clip_skip == 1:
+            return self._model(ids).last_hidden_state.float()
+        hidden = self._model(ids, output_hidden_states=True).hidden_states[-clip_skip]
+        return self._model.final_layer_norm(hidden).float()
+
+
+def empty_model(config: Mapping[str, Any]) -> CLIPTextModel:
+    """The module for a ``text_encoder/config.json``, without memory."""
+    return weights.empty(lambda: CLIPTextModel(CLIPTextConfig.from_dict(dict(config))), TEXT)
+
+
+def load(
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    tokenizer: CLIPTokenizer,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> ClipText:
+    """The encoder with its weights, under any of the names that releases gave them."""
+    model = empty_model(config)
+    if len(tokenizer) > model.config.vocab_size:
+        raise ModelError(
+            f"The tokenizer knows {len(tokenizer)} tokens, but the text encoder only "
+            f"{model.config.vocab_size}."
+        )
+    weights.fill(model, plain_names(tensors), TEXT, dtype=dtype, device=device)
+    positions = torch.arange(model.config.max_position_embeddings, device=device)
+    model.embeddings.register_buffer("position_ids", positions[None], persistent=False)
+    return ClipText(model, tokenizer)
+
+
+def plain_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights by the names of today's transformers, which dropped the prefix ``text_model.``."""
+    plain = {name.removeprefix(_PREFIX): tensor for name, tensor in tensors.items()}
+    return {name: tensor for name, tensor in plain.items() if name not in _IGNORED}
+
+
+def folder_tokenizer(folder: Path) -> CLIPTokenizer:
+    """The tokenizer of a model folder.
+
+    transformers makes an empty one up where files are missing, so what it loaded is looked at.
+    """
+    if not (folder / "tokenizer.json").is_file():
+        for name in ("vocab.json", "merges.txt"):
+            if not (folder / name).is_file():
+                raise ModelError(f"The model folder has no file {folder.name}/{name}.")
+    try:
+        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        text = " ".join(str(error).split())[:200]
+        raise ModelError(f"The tokenizer of the model folder cannot be read: {text}.") from error
+    if len(tokenizer) < 256 or not tokenizer("a circle", add_special_tokens=False).input_ids:
+        raise ModelError("The tokenizer of the model folder has no vocabulary.")
+    if not 2 < tokenizer.model_max_length <= 1024:
+        tokenizer.model_max_length = LENGTH
+    return tokenizer
+
+
+@cache
+def clip_tokenizer() -> CLIPTokenizer:
+    """CLIP's own tokenizer, from the vocabulary file that the package open_clip carries."""
+    merges = _merges()
+    letters = list(_byte_letters().values())
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters)]
+    tokens += ["".join(pair) for pair in merges]
+    vocabulary = {token: index for index, token in enumerate([*tokens, START, END])}
+    build: Any = CLIPTokenizer
+    tokenizer = build(vocab=vocabulary, merges=merges, model_max_length=LENGTH)
+    if len(tokenizer) != VOCABULARY:
+        raise SetupError(f"CLIP's vocabulary has {len(tokenizer)} tokens instead of {VOCABULARY}.")
+    return tokenizer
+
+
+def _merges() -> list[tuple[str, str]]:
+    """CLIP's byte-pair merges in order; the package is located but not imported."""
+    name = "open_clip/bpe_simple_vocab_16e6.txt.gz"
+    try:
+        path = Path(str(metadata.distribution("open-clip-torch").locate_file(name)))
+        lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")
+    except (metadata.PackageNotFoundError, OSError) as error:
+        raise SetupError(
+            "CLIP's vocabulary is missing; install the package open-clip-torch."
+        ) from error
+    pairs = (tuple(line.split()) for line in lines[1 : VOCABULARY - 512 - 2 + 1])
+    return [(first, second) for first, second in pairs]
+
+
+def _byte_letters() -> dict[int, str]:
+    """A printable letter for each byte, in CLIP's order: printable bytes are themselves."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = (byte for byte in range(256) if byte not in printable)
+    letters = {byte: chr(byte) for byte in printable}
+    return letters | {byte: chr(256 + i) for i, byte in enumerate(others)}

@@ -1,0 +1,1 @@
+"""Tasks: from a request to its pictures."""

@@ -1,0 +1,237 @@
+"""One txt2img job in the worker, from its request to its pictures."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Literal, TypeVar
+
+from torch import Tensor
+
+from webui.core.errors import EaselError, ErrorInfo, describe
+from webui.core.messages import JobImage, JobPhase, JobPreview, JobSpec, JobStep
+from webui.core.seeds import image_seed, resolve_seed
+from webui.engine.evaluation import Conditioning
+from webui.engine.families.base import Role, TextEncoder
+from webui.engine.models.manager import Leased, NoRoom
+from webui.engine.pipelines.stages import (
+    Studio,
+    Watch,
+    conditionings,
+    decode,
+    image_run,
+    readable,
+    size_of,
+    texts_of,
+)
+from webui.engine.preview import PreviewBudget
+
+T = TypeVar("T")
+
+Wait = Literal["turn", "images", "room"]
+"""What a script waits for: its next turn, its images in the step loop, or memory others hold."""
+
+Script = Generator[Wait, None, T]
+
+_QUIET_SECONDS = 0.04
+"""At most so often is a step reported, but for a batch's first and last."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Batch:
+    """The pictures being drawn together: which are not ready, and what is known of each."""
+
+    indices: range
+    drawing: set[int]
+    done: dict[int, Tensor] = field(default_factory=dict)
+    steps: dict[int, int] = field(default_factory=dict)
+    said: tuple[int, float] = (-1, 0.0)
+    begun: float = field(default_factory=time.perf_counter)
+    previews: PreviewBudget = field(default_factory=PreviewBudget)
+
+
+class Txt2ImgDrawing:
+    """A job being drawn: the worker advances its ``script`` whenever what it waits for is there."""
+
+    def __init__(self, spec: JobSpec, studio: Studio) -> None:
+        self.spec = spec
+        self._studio = studio
+        self._request = replace(spec.request, seed=resolve_seed(spec.request.seed))
+        self._size = size_of(self._request, spec.model)
+        self._batch: _Batch | None = None
+        self._stopped = ""
+        self._failure: ErrorInfo | None = None
+
+    def script(self) -> Script[None]:
+        """The job's work in turns; ends when it is done, raises what made it fail.
+
+        Closing it ends the job at once and gives back what it leased.
+        """
+        with ExitStack() as leases:
+            embeddings = yield from _patiently(self._encode)
+            model = yield from _patiently(partial(self._load, leases))
+            conds = conditionings(embeddings, model.denoiser)
+            request = self._request
+            for first in range(0, request.count, request.batch_size):
+                if self.interrupted:
+                    return
+                yield from self._draw(range(first, first + request.batch_size), model, conds)
+
+    def stop(self, how: Literal["interrupt", "skip"]) -> None:
+        """End all of it, or the batch being drawn (the first if none is yet).
+
+        Pictures whose latents are done are still decoded by the script.
+        """
+        self._stopped = "interrupt" if self.interrupted else how
+        self._studio.loop.stop(self.spec.job_id)
+        if self._batch is not None:
+            self._batch.drawing.clear()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody ended it."""
+        return self._stopped == "interrupt"
+
+    @property
+    def waits_for_images(self) -> bool:
+        """Whether the step loop still draws the current batch."""
+        return self._batch is not None and bool(self._batch.drawing)
+
+    @property
+    def has_latents(self) -> bool:
+        """Whether pictures are done but not decoded yet."""
+        return self._batch is not None and bool(self._batch.done)
+
+    def _encode(self) -> list[Tensor]:
+        request, model, prompts = self._request, self.spec.model, self._studio.prompts
+        texts = texts_of(request)
+        if not prompts.known(texts, model.digest, request.clip_skip):
+            self._say_loading("text")
+        return prompts.encode(texts, model.digest, request.clip_skip, self._lease_text)
+
+    @contextmanager
+    def _lease_text(self) -> Generator[TextEncoder]:
+        with self._studio.manager.lease(self.spec.model, "text") as leased:
+            yield leased.text
+
+    def _load(self, leases: ExitStack) -> Leased:
+        manager = self._studio.manager
+        self._say_loading("denoiser")
+        model = leases.enter_context(manager.lease(self.spec.model, "denoiser", "decoder"))
+        if self.spec.preview_every:
+            channels, *_ = model.checkpoint.latent_shape(*self._size)
+            self._studio.previewer.prepare(model.decoder, channels)
+        return model
+
+    def _draw(self, indices: range, model: Leased, conds: Sequence[Conditioning]) -> Script[None]:
+        """One batch: noise, denoise, decode; what was stopped is left out."""
+        if self._stopped == "skip":
+            self._stopped = ""
+            return
+        batch = self._batch = _Batch(indices, set(indices))
+        self._say_step(batch, 0)
+        self._add(batch, model, conds)
+        while batch.drawing:
+            yield "images"
+        if self._stopped == "skip":
+            self._stopped = ""
+        if self._failure is not None:
+            raise self._failure.to_exception()
+        self._finish(batch, model)
+        self._batch = None
+        yield "turn"
+
+    def _add(self, batch: _Batch, model: Leased, conds: Sequence[Conditioning]) -> None:
+        studio = self._studio
+        shape = model.checkpoint.latent_shape(*self._size)
+        for index in batch.indices:
+            watch = Watch(
+                progress=partial(self._progress, batch, model, index),
+                done=partial(self._done, batch, index),
+                error=partial(self._fail, batch),
+            )
+            run = image_run(
+                self._request,
+                index,
+                self.spec.job_id,
+                model.denoiser,
+                conds,
+                shape,
+                studio.machine.device,
+                watch,
+            )
+            studio.loop.add(run)
+
+    def _finish(self, batch: _Batch, model: Leased) -> None:
+        """Decode the batch's latents and send the pictures."""
+        if not batch.done:
+            return
+        done, batch.done = sorted(batch.done.items()), {}
+        pictures = decode(model.decoder, [latents for _, latents in done])
+        seconds = time.perf_counter() - batch.begun
+        for (index, _), pixels in zip(done, pictures, strict=True):
+            seed = image_seed(self._request.seed, index)
+            self._studio.emit(JobImage(self.spec.job_id, index, seed, pixels, seconds))
+
+    def _progress(
+        self, batch: _Batch, model: Leased, index: int, step: int, steps: int, denoised: Tensor
+    ) -> None:
+        batch.steps[index] = step
+        self._say_step(batch, min(batch.steps.get(i, 0) for i in batch.indices))
+        every = self.spec.preview_every
+        if every and index == batch.indices[0] and step % every == 0 and step < steps:
+            self._preview(batch, model, index, denoised)
+
+    def _preview(self, batch: _Batch, model: Leased, index: int, denoised: Tensor) -> None:
+        budget, previewer = batch.previews, self._studio.previewer
+        with budget.counted() as allowed:
+            jpeg = previewer.picture(model.decoder, denoised, *self._size, allowed)
+            if jpeg is not None:
+                self._studio.emit(JobPreview(self.spec.job_id, index, jpeg))
+
+    def _done(self, batch: _Batch, index: int, latents: Tensor) -> None:
+        batch.done[index] = latents
+        batch.drawing.discard(index)
+
+    def _fail(self, batch: _Batch, error: Exception) -> None:
+        """The whole job ends with its first image's error; its traceback is not kept."""
+        error = readable(error)
+        self._failure = describe(error)
+        if not isinstance(error, EaselError):
+            _log.error("An image could not be drawn.", exc_info=error)
+        self._studio.loop.stop(self.spec.job_id)
+        batch.drawing.clear()
+
+    def _say_loading(self, role: Role) -> None:
+        if not self._studio.manager.is_loaded(self.spec.model, role):
+            what = "text encoder" if role == "text" else "checkpoint"
+            self._studio.emit(JobPhase(self.spec.job_id, f"Loading {what}"))
+
+    def _say_step(self, batch: _Batch, step: int) -> None:
+        """Report a batch's step: all its images have done that many."""
+        now, (last_step, last_time) = time.perf_counter(), batch.said
+        steps, count = self._request.steps, self._request.count
+        soon = 1 < step < steps and now - last_time < _QUIET_SECONDS
+        if soon or step == last_step:
+            return
+        batch.said = step, now
+        seconds = (now - batch.begun) / step if step else None
+        first = batch.indices[0]
+        self._studio.emit(JobStep(self.spec.job_id, step, steps, first, count, seconds))
+
+
+def _patiently(work: Callable[[], T]) -> Script[T]:
+    """``work()`` on the next turn; again whenever there is more room, while there is none."""
+    yield "turn"
+    while True:
+        try:
+            return work()
+        except NoRoom:
+            pass
+        yield "room"

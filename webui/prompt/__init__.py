@@ -1,0 +1,7 @@
+"""What a prompt's text says: weights now; text only, no torch, no disk."""
+
+from __future__ import annotations
+
+from webui.prompt.weights import Span, parse
+
+__all__ = ["Span", "parse"]
