@@ -163,9 +163,9 @@ def _visit(context: Any, port: int) -> dict[str, Any]:
     session.on("Network.requestWillBeSent", asked)
     begun = time.perf_counter()
     page.goto(f"http://127.0.0.1:{port}/")
-    button = page.locator("#txt2img_generate")
-    button.wait_for(state="visible")
-    page.wait_for_function("() => window.easel && window.easel.ready === true")
+    page.wait_for_selector("#txt2img_generate")
+    page.wait_for_function("document.querySelector('#txt2img_width input[type=number]')?.value > 0")
+    page.wait_for_selector("#easel_state:not(:empty)")
     usable = time.perf_counter() - begun
     page.wait_for_timeout(1500)
     page.close()
