@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -187,10 +188,18 @@ def test_final_latents_are_those_of_diffusers_euler(
     assert theirs.std() > 0.1
 
 
-def test_the_worker_draws_diffusers_picture(from_folder: Both, drawer: Drawer) -> None:
-    theirs = their_latents(from_folder, REQUEST, embeddings_of(from_folder), "np")[0]
-    ours = pixels_of(drawer.images(REQUEST, from_folder.ref)[0])
-    assert ours.shape == (64, 96, 3)
+@pytest.mark.parametrize(
+    ("width", "height", "steps"),
+    [(96, 64, 7), (72, 104, 2), (136, 40, 2), (16, 16, 2), (16, 1024, 2)],
+)
+def test_the_worker_draws_diffusers_picture(
+    width: int, height: int, steps: int, from_folder: Both, drawer: Drawer
+) -> None:
+    """Also where the UNet halves a side that is odd, or as small as one."""
+    request = replace(REQUEST, width=width, height=height, steps=steps)
+    theirs = their_latents(from_folder, request, embeddings_of(from_folder), "np")[0]
+    ours = pixels_of(drawer.images(request, from_folder.ref)[0])
+    assert ours.shape == (height, width, 3)
     assert np.abs(ours - theirs * 255).max() < 1.5
 
 

@@ -61,6 +61,36 @@ def test_a_known_prompt_loads_no_text_encoder(folder_model: ModelRef) -> None:
     assert drawer.stats.cached_bytes == without_text_encoder < 15_400_000
 
 
+def test_a_prompt_of_any_length_draws_and_what_it_says_matters(folder_model: ModelRef) -> None:
+    drawer = Drawer()
+    prompts = {
+        "plain": {"prompt": "a red circle"},
+        "weighted": {"prompt": "a (red:1.2) circle"},
+        "clip skip": {"clip_skip": 2},
+        "empty": {"prompt": ""},
+        "two chunks": {"prompt": "red circle " * 10},
+        "two chunks unwanted": {"negative_prompt": "blue star, " * 10},
+        "twenty thousand characters": {"prompt": "((circle [red:1.1, " * 1052},
+    }
+    drawn = {
+        name: drawer.images(replace(ONE, **options), folder_model)[0].pixels.data
+        for name, options in prompts.items()
+    }
+    assert len(set(drawn.values())) == len(prompts)
+
+
+@pytest.mark.parametrize("sampler", ["Euler a", "DPM++ 2M SDE"])
+def test_a_stochastic_image_of_a_batch_in_bfloat16_is_nearly_what_it_is_alone(
+    sampler: str, folder_model: ModelRef
+) -> None:
+    drawer = Drawer(dtype="bf16")
+    request = replace(ONE, sampler=sampler, batch_size=3)
+    together = drawer.images(request, folder_model)
+    for index, image in enumerate(together):
+        (alone,) = drawer.images(replace(request, batch_size=1, seed=1 + index), folder_model)
+        assert np.abs(pixels_of(image) - pixels_of(alone)).mean() < 1
+
+
 def test_jobs_that_run_together_share_forward_passes(
     drawer: Drawer, folder_model: ModelRef
 ) -> None:

@@ -28,10 +28,14 @@ class Drawer:
     """A worker on the CPU and everything it said."""
 
     def __init__(
-        self, batching: Literal["exact", "shared"] = "exact", *, model_bytes: int | None = None
+        self,
+        batching: Literal["exact", "shared"] = "exact",
+        *,
+        model_bytes: int | None = None,
+        dtype: str = "auto",
     ) -> None:
         self.events: list[WorkerEvent] = []
-        self.worker = Worker(WorkerConfig("cpu", "auto", batching, model_bytes), self.events.append)
+        self.worker = Worker(WorkerConfig("cpu", dtype, batching, model_bytes), self.events.append)
         self._ids = count()
 
     def submit(self, request: Txt2Img, model: ModelRef, *, preview_every: int = 0) -> str:

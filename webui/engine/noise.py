@@ -23,8 +23,8 @@ class NoiseStream:
     """An image's standard normal noise: the first call gives its initial noise, later ones fresh.
 
     ``seed`` 0..2⁶⁴ − 1, ``shape`` (C, h, w). ``source`` is one of ``core.samplers.NOISE_SOURCES``:
-    "NV" what an NVIDIA GPU draws, computed the same on every device; "CPU" and "GPU" torch's own
-    generator there. Tensors are float32 on ``device``.
+    "NV" what an NVIDIA GPU draws (:func:`philox_normal`), computed the same on every device; "CPU"
+    and "GPU" torch's own generator there. Tensors are float32 on ``device``.
     """
 
     def __init__(
@@ -55,11 +55,15 @@ class NoiseStream:
 
 
 def philox_normal(seed: int, draw: int, shape: Sequence[int]) -> NDArray[np.float32]:
-    """What the ``draw``-th ``torch.randn(shape, device="cuda")`` after ``manual_seed(seed)`` gives.
+    """The ``draw``-th draw of standard normal noise by A1111's rule "NV".
+
+    What ``torch.randn(shape, device="cuda")`` after ``manual_seed(seed)`` gives wherever the GPU
+    has a thread for each element (a GPU's threads take turns beyond some 100 000 elements: latents
+    above 1024 × 1024 or so, where the rule goes on as if they did not).
 
     Element i is one Philox4x32-10 block at counter (draw, 0, i, 0) with the seed as key (Salmon et
     al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), its first two words turned into a
-    normal value by Box and Muller. A1111 calls this noise source NV; the values are the same.
+    normal value by Box and Muller.
     """
     count = math.prod(shape)
     x, y = _philox_words(seed, draw, count)

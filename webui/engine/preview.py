@@ -145,4 +145,4 @@ def encode(image: NDArray[np.uint8], width: int, height: int) -> bytes:
 
 
 def _decoded(decoder: Decoder, latents: Tensor) -> NDArray[np.uint8]:
-    return decoder.decode(latents[None])[0].numpy()
+    return decoder.decode(latents[None].nan_to_num())[0].numpy()

@@ -107,7 +107,7 @@ class Worker:
             emit=emit,
         )
         dtype = str(machine.dtype).removeprefix("torch.")
-        emit(WorkerReady(os.getpid(), machine.name, dtype, torch.__version__))
+        emit(WorkerReady(os.getpid(), machine.name, dtype, str(torch.__version__)))
 
     @property
     def busy(self) -> bool:
@@ -241,12 +241,18 @@ def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _listen(source: BinaryIO, inbox: queue.SimpleQueue[Command]) -> None:
-    """Commands into the inbox; at their end the server is gone, and so is this process."""
+    """Commands into the inbox; at their end the server is gone, and so is this process.
+
+    So it is when a command cannot be read: the server starts another worker, a deaf one is no use.
+    """
     try:
         while True:
             inbox.put(wire.read(source))
     except (EOFError, OSError):
         os._exit(0)
+    except Exception:  # noqa: BLE001 - the process's border
+        _log.exception("A command could not be read.")
+        os._exit(1)
 
 
 def _stand_back() -> None:

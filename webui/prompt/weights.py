@@ -2,7 +2,8 @@
 
 ``(x)`` ×1.1, ``[x]`` ÷1.1, ``(x:1.5)`` ×1.5; brackets nest and multiply. A bracket that is never
 closed holds to the end of the text; one that closes nothing is text. A backslash makes the next
-character text. Round and square brackets are matched apart, so they may overlap.
+character text. Round and square brackets are matched apart, so they may overlap. Weights are kept
+within ±1000: beyond, and in thousands of nested brackets, they would overflow.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 ROUND = 1.1
 SQUARE = 1 / 1.1
+MOST = 1000.0
 
 _TOKEN = re.compile(
     r"""
@@ -53,7 +55,7 @@ def parse(text: str) -> tuple[Span, ...]:
     weights = zip(
         _products(round_ranges, len(pieces)), _products(square_ranges, len(pieces)), strict=True
     )
-    spans = (Span(p, r * s) for p, (r, s) in zip(pieces, weights, strict=True) if p)
+    spans = (Span(p, _bounded(r * s)) for p, (r, s) in zip(pieces, weights, strict=True) if p)
     return tuple(_merged(spans)) or (Span(""),)
 
 
@@ -81,9 +83,13 @@ def _scan(text: str) -> tuple[list[str], list[_Range], list[_Range]]:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        return _bounded(float(text))
     except ValueError:  # "(x:1.2.3)": digits and dots, but no number
         return None
+
+
+def _bounded(weight: float) -> float:
+    return max(-MOST, min(MOST, weight))
 
 
 def _products(ranges: Iterable[_Range], count: int) -> Iterator[float]:
@@ -96,7 +102,7 @@ def _products(ranges: Iterable[_Range], count: int) -> Iterator[float]:
         while waiting and waiting[-1].start <= index:
             inner = waiting.pop()
             if inner.end > index:
-                around.append((inner.end, around[-1][1] * inner.factor))
+                around.append((inner.end, _bounded(around[-1][1] * inner.factor)))
         yield around[-1][1]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 from diffusers.models.attention_processor import Attention
-from torch import nn
+from torch import Tensor, nn
 
 from webui.engine.families.attention import PlainAttention, simplify
 
@@ -45,6 +47,33 @@ def test_a_texts_keys_are_computed_once() -> None:
     for _ in range(5):
         ours(x, text)
     assert len(calls) == 1
+
+
+@torch.inference_mode()
+def test_a_texts_keys_go_when_the_text_goes() -> None:
+    def kept() -> int:
+        return sum(type(o) is Tensor and o.shape == (2, 4, 7, 4) for o in gc.get_objects())
+
+    _, ours = both(cross_attention_dim=12)
+    text = torch.randn(2, 7, 12)
+    ours(torch.randn(2, 9, 16), text)
+    assert kept() == 2
+    ours(torch.randn(2, 9, 16), torch.randn(2, 7, 12))
+    assert kept() == 0  # only the newest text's are kept, and that one is gone
+
+
+@torch.inference_mode()
+def test_masks_hide_what_they_hide_from_diffusers() -> None:
+    theirs, ours = both(cross_attention_dim=12)
+    x, text = torch.randn(4, 9, 16), torch.randn(4, 7, 12)  # as many rows as heads
+    mask = torch.zeros(4, 1, 7).masked_fill_(torch.rand(4, 1, 7) < 0.5, -10000.0)
+    torch.testing.assert_close(ours(x, text, mask), theirs(x, text, mask))
+
+
+def test_an_option_it_does_not_know_is_refused() -> None:
+    _, ours = both()
+    with pytest.raises(TypeError, match="ip_adapter_masks"):
+        ours(torch.randn(1, 9, 16), ip_adapter_masks=[])  # pyright: ignore[reportCallIssue]
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,18 @@ def test_emphasis_scales_tokens_and_keeps_the_mean() -> None:
     assert emphasised(plain, Chunk((1,) * 6, (1.0,) * 6)) is plain
 
 
+def test_emphasis_trusts_no_mean_that_is_rounding_or_cancels() -> None:
+    centred = torch.randn(6, 64)
+    centred -= centred.mean(1, keepdim=True)  # as an untrained encoder's last norm leaves it
+    chunk = Chunk((1, 97, 98, 2, 3, 3), (1, 1.5, 1, 1, 1, 1))
+    weighted = centred * torch.tensor(chunk.weights)[:, None]
+    assert torch.equal(emphasised(centred, chunk), weighted)
+    means = torch.tensor([1.0, -2.1, 0.3, 0.3, 0.3, 0.3])  # +0.1 before, -0.95 after
+    cancelling = centred + means[:, None]
+    weighted = cancelling * torch.tensor(chunk.weights)[:, None]
+    assert torch.equal(emphasised(cancelling, chunk), weighted)
+
+
 def attention(query: Tensor, embeddings: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(query[None], embeddings[None], embeddings[None])[0]
 

@@ -129,6 +129,15 @@ def test_release_unused_keeps_what_is_leased(family: FakeFamily) -> None:
     assert manager.held_bytes == 0
 
 
+def test_held_bytes_are_what_is_held_now(family: FakeFamily) -> None:
+    manager = make(family, None)
+    with manager.lease(ref("a"), "decoder") as leased:
+        component = leased.parts["decoder"]
+        assert isinstance(component, FakeComponent)
+        component.nbytes *= 2  # as a VAE's that went on in float32
+        assert manager.held_bytes == 20
+
+
 def test_a_lease_ends_when_its_block_fails(family: FakeFamily) -> None:
     manager = make(family, None)
     with pytest.raises(RuntimeError), manager.lease(ref("a"), "denoiser"):

@@ -84,3 +84,18 @@ def test_a_long_hostile_prompt_takes_no_time(piece: str) -> None:
     parse(piece * 20_000)
     parse("(" * 20_000 + "a)" * 20_000)
     assert time.perf_counter() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "weight"),
+    [
+        ("(a:" + "9" * 400 + ")", 1000.0),
+        ("(a:-5000)", -1000.0),
+        ("(" * 5000 + "a", 1000.0),
+        ("[" * 50_000 + "a", 0.0),
+        ("(" * 200 + "(a:0)", 0.0),
+    ],
+)
+def test_a_weight_is_never_too_large_to_compute_with(text: str, weight: float) -> None:
+    (span,) = parse(text)
+    assert span.weight == pytest.approx(weight, abs=1e-9)

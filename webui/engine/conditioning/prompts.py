@@ -15,6 +15,9 @@ from webui.engine.families.base import TextEncoder
 from webui.prompt import parse
 
 _MOST_REPEATED = 4
+_NO_MEAN = 1e-5
+"""A mean this small beside the values themselves is rounding."""
+_SLACK = 2.0
 
 TextLease = Callable[[], AbstractContextManager[TextEncoder]]
 
@@ -65,14 +68,21 @@ def encode_texts(encoder: TextEncoder, texts: Sequence[str], clip_skip: int) -> 
 def emphasised(embeddings: Tensor, chunk: Chunk) -> Tensor:
     """[T, D] with each token's embedding times its weight, then scaled back to the old mean.
 
-    A1111's "Original" emphasis. Where the mean of the weighted embeddings is zero it stays as is.
+    A1111's "Original" emphasis. It is not scaled back where the means say nothing: where they are
+    rounding (an encoder whose embeddings have mean zero), or where parts of them cancel, so that
+    the factor is far from any that the weights explain.
     """
     if not chunk.weighted:
         return embeddings
     weights = torch.tensor(chunk.weights, dtype=embeddings.dtype, device=embeddings.device)
     weighted = embeddings * weights[:, None]
-    before, after = embeddings.mean(), weighted.mean()
-    return weighted if after == 0 else weighted * (before / after)
+    before, after = embeddings.mean().item(), weighted.mean().item()
+    if abs(after) < _NO_MEAN * weighted.abs().mean().item():
+        return weighted
+    factor = before / after
+    least, most = min(chunk.weights), max(chunk.weights)
+    explained = factor * most >= 1 / _SLACK and factor * least <= _SLACK
+    return weighted * factor if explained else weighted
 
 
 def paired(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,19 +2,19 @@
 
 diffusers' ``Attention`` looks its processor's signature up and handles a dozen variants in every
 call, which costs small models several percent of a step. This one does the plain case only, under
-the same weight names, and keeps the keys and values of a text while it stays the same tensor: the
-step loop passes the same one from step to step.
+the same weight names, and keeps the keys and values of the newest text for as long as its tensor
+lives: the step loop passes the same one from step to step. What changes the weights between two
+steps of one image must pass another tensor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-from weakref import ref
 
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.weak import WeakTensorKeyDictionary
 
 _MOST_KEPT = 1 << 18
 """Elements of keys that are kept at most, per layer: for larger models keeping gains nothing."""
@@ -43,32 +43,32 @@ class PlainAttention(nn.Module):
         self.to_k: nn.Module = parts.to_k
         self.to_v: nn.Module = parts.to_v
         self.to_out: nn.ModuleList = parts.to_out
-        self._text: Callable[[], Tensor | None] = lambda: None
-        self._kept: tuple[Tensor, Tensor] | None = None
+        self._kept = WeakTensorKeyDictionary()
 
     def forward(
         self,
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
-        **_unused: Any,
     ) -> Tensor:
-        """[B, N, C]; ``attention_mask`` broadcasts to [B, heads, N, T]."""
+        """[B, N, C]; ``attention_mask`` [B, 1, T] is added to what the softmax sees."""
         q = self._split(self.to_q(hidden_states))
         if encoder_hidden_states is None:
             k, v = self._project(hidden_states)
         else:
             k, v = self._of_text(encoder_hidden_states)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=attention_mask)
+        mask = None if attention_mask is None else attention_mask[:, None]
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return self.to_out[0](out.transpose(1, 2).flatten(2))
 
     def _of_text(self, text: Tensor) -> tuple[Tensor, Tensor]:
-        if self._kept is not None and self._text() is text:
-            return self._kept
-        projected = self._project(text)
-        self._kept = projected if projected[0].numel() <= _MOST_KEPT else None
-        self._text = ref(text)
-        return projected
+        kept = self._kept.get(text)
+        if kept is None:
+            kept = self._project(text)
+            self._kept.clear()
+            if kept[0].numel() <= _MOST_KEPT:
+                self._kept[text] = kept
+        return kept
 
     def _project(self, states: Tensor) -> tuple[Tensor, Tensor]:
         return self._split(self.to_k(states)), self._split(self.to_v(states))
@@ -79,7 +79,11 @@ class PlainAttention(nn.Module):
 
 
 def simplify(model: nn.Module) -> int:
-    """Replace every plain ``Attention`` inside ``model``; returns how many there were."""
+    """Replace every plain ``Attention`` inside ``model``; returns how many there were.
+
+    diffusers' ``set_attn_processor`` does not reach the new ones: what is to attend in another way
+    takes their place as a module.
+    """
     replaced = 0
     for module in list(model.modules()):
         for name, child in module.named_children():

@@ -38,7 +38,7 @@ class VaeDecoder:
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
-        """Pictures, uint8 [B, H, W, 3] on the CPU, from latents [B, C, h, w] float32.
+        """Pictures, uint8 [B, H, W, 3] on the CPU, from latents [B, C, h, w] float32 on any device.
 
         Half precision overflows in some autoencoders; where it does, this one computes in float32
         from then on.
@@ -53,7 +53,7 @@ class VaeDecoder:
         return images.permute(0, 2, 3, 1).to(torch.uint8).contiguous().cpu()
 
     def _decode(self, latents: Tensor) -> Tensor:
-        z = (latents / self._scaling + self._shift).to(self._vae.dtype)
+        z = (latents / self._scaling + self._shift).to(self._vae.device, self._vae.dtype)
         return self._vae.decode(z, return_dict=False)[0].float()
 
 

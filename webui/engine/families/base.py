@@ -76,7 +76,7 @@ class Decoder(Component, Protocol):
         ...
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Pictures, uint8 [B, H, W, 3] on the CPU, from latents [B, C, h, w] float32."""
+        """Pictures, uint8 [B, H, W, 3] on the CPU, from latents [B, C, h, w] on any device."""
         ...
 
 

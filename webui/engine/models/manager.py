@@ -81,11 +81,15 @@ class _Held:
     key: Key
     name: str
     component: Component
-    size: int
     seconds: float
     device: torch.device
     leases: int = 0
     last_used: float = field(default_factory=time.monotonic)
+
+    @property
+    def size(self) -> int:
+        """Bytes now: a component may change its precision."""
+        return self.component.nbytes
 
     def as_resident(self) -> budget.Resident:
         return budget.Resident(self.key, self.size, self.seconds, self.last_used)
@@ -198,7 +202,7 @@ class ModelManager:
         component = checkpoint.load(key.role, key.dtype, device, self.machine.memory_format)
         seconds = time.monotonic() - begun
         name = checkpoint.ref.name
-        return _Held(key, name, component, component.nbytes, seconds, device)
+        return _Held(key, name, component, seconds, device)
 
     def _make_room(self, wanted: int, mine: Collection[Key], soon: Collection[Key]) -> None:
         here = [one for one in self._held.values() if one.device == self.machine.device]

@@ -41,7 +41,11 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file; memory-mapped, so nothing is read before it is used."""
+    """All tensors of a safetensors file; memory-mapped, so nothing is read before it is used.
+
+    Only for as long as a model is being loaded: a mapped file that is written to changes the
+    tensors, one that is cut short kills the process.
+    """
     read_shapes(path)
     try:
         return load_file(path, device="cpu")
@@ -96,10 +100,14 @@ def fill(
     device: torch.device,
     layout: torch.memory_format = torch.contiguous_format,
 ) -> M:
-    """Put ``tensors`` into a module made by :func:`empty`; names and shapes must match exactly."""
+    """Put ``tensors`` into a module made by :func:`empty`; names and shapes must match exactly.
+
+    Copies them, so that the file they were mapped from may be replaced while the module is used.
+    """
     check_match({k: tuple(v.shape) for k, v in module.state_dict().items()}, tensors, what)
     module.load_state_dict(
-        {name: tensor.to(device, dtype) for name, tensor in tensors.items()}, assign=True
+        {name: tensor.to(device, dtype, copy=True) for name, tensor in tensors.items()},
+        assign=True,
     )
     module.eval().requires_grad_(False)
     nn.Module.to(module, memory_format=layout)  # past diffusers' own, which warns

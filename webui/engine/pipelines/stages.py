@@ -89,15 +89,22 @@ def image_run(
     )
 
 
-def decode(decoder: Decoder, latents: Sequence[Tensor]) -> list[Pixels]:
-    """Pictures of latents [C, h, w]: all at once, or one by one where memory is short."""
+def decode(
+    decoder: Decoder, latents: Sequence[Tensor], free_memory: Callable[[], bool]
+) -> list[Pixels]:
+    """Pictures of latents [C, h, w]: all at once, or one by one where memory is short.
+
+    ``free_memory`` is called before that; it returns whether there was anything to free.
+    """
     try:
         images = decoder.decode(torch.stack(list(latents)))
     except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error) or len(latents) == 1:
+        if not is_out_of_memory(error):
             raise
         images = None
     if images is None:  # after the handler: the exception keeps the tensors alive
+        if not free_memory() and len(latents) == 1:
+            raise OutOfMemory
         images = torch.cat([decoder.decode(one[None]) for one in latents])
     return [_pixels(image) for image in images]
 

@@ -71,9 +71,11 @@ class Txt2ImgDrawing:
     def script(self) -> Script[None]:
         """The job's work in turns; ends when it is done, raises what made it fail.
 
-        Closing it ends the job at once and gives back what it leased.
+        Closing it ends the job at once. However it ends, none of its images stays in the step loop
+        and what it leased is given back.
         """
         with ExitStack() as leases:
+            leases.callback(self._studio.loop.stop, self.spec.job_id)
             embeddings = yield from _patiently(self._encode)
             model = yield from _patiently(partial(self._load, leases))
             conds = conditionings(embeddings, model.denoiser)
@@ -173,7 +175,8 @@ class Txt2ImgDrawing:
         if not batch.done:
             return
         done, batch.done = sorted(batch.done.items()), {}
-        pictures = decode(model.decoder, [latents for _, latents in done])
+        latents, make_room = [one for _, one in done], self._studio.manager.release_unused
+        pictures = decode(model.decoder, latents, make_room)
         seconds = time.perf_counter() - batch.begun
         for (index, _), pixels in zip(done, pictures, strict=True):
             seed = image_seed(self._request.seed, index)

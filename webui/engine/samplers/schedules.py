@@ -58,8 +58,9 @@ def ddim(levels: NoiseLevels, steps: int) -> Tensor:
     """Timesteps 1, 1 + N/steps, …: DDIM's, which keep off both ends of the table.
 
     Where ``steps`` does not divide N, A1111 rounds the stride down and takes another step or more
-    than was asked for; here the stride is kept whole in the mean instead. A single step starts at
-    the top: the timestep 1 would be no step at all.
+    than was asked for; here the stride is kept whole in the mean instead. A1111 also stops at the
+    timestep 1, an evaluation short of the steps asked for; here the last step goes from there to 0.
+    A single step starts at the top: the timestep 1 would be no step at all.
     """
     if steps == 1:
         return levels.sigmas[-1:]
