@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
@@ -50,7 +51,7 @@ def open_services(
         library = Library(settings.paths.outputs, settings.paths.data, settings.saving)
         stack.callback(library.close)
         record = Journal(journal or settings.paths.data, url=url)
-        for sentence in (*library.warnings, *record.problems):
+        for sentence in library.warnings:
             log.warning("%s", sentence)
         queue = JobQueue(
             record,
@@ -124,7 +125,11 @@ def _shared(address: str) -> None:
 
 
 def _say(sentence: str) -> None:
-    print(sentence, flush=True)  # noqa: T201 -- what the person at the terminal waits for
+    """Tell the person at the terminal; where that was closed, the server goes on without."""
+    try:
+        print(sentence, flush=True)  # noqa: T201 -- what that person waits for
+    except OSError:
+        sys.stdout = None
 
 
 def _log_to_terminal() -> None:

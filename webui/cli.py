@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from webui import flags
-from webui.core.errors import EaselError
+from webui.core.errors import EaselError, InvalidRequest, SetupError
 from webui.core.params import fields_of
 from webui.core.requests import Txt2Img
 
@@ -29,6 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EaselError as error:
         print(f"easel: {error.message}", file=sys.stderr)
         return USAGE_ERROR if error.code in ("invalid_request", "not_found") else FAILED
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read it has left; nothing is to be said when we end
+        return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -86,7 +89,10 @@ def _valued() -> tuple[str, ...]:
 def _settings(args: argparse.Namespace) -> Any:
     from webui.settings import load_settings
 
-    settings = load_settings(flags.settings_from(args))
+    try:
+        settings = load_settings(flags.settings_from(args))
+    except SetupError as error:
+        raise InvalidRequest(error.message) from None  # of whoever wrote flag, variable or file
     for warning in settings.warnings:
         print(f"easel: {warning}", file=sys.stderr)
     return settings

@@ -142,6 +142,22 @@ def test_an_output_folder_that_is_a_file_is_one_sentence(
     assert "outputs" in only_line(capsys)
 
 
+@pytest.mark.parametrize(
+    ("flag", "part"),
+    [
+        ("--port=abc", "Port is 'abc', not a number"),
+        ("--port=70000", "Port is 70000; the most is 65535"),
+        ("--auth=ann", "Entry 1 of the users has no colon"),
+        ("--device=gpu", "Device is 'gpu'; it can be auto"),
+    ],
+)
+def test_a_bad_flag_is_one_sentence_and_status_2(
+    home: Path, capsys: pytest.CaptureFixture[str], flag: str, part: str
+) -> None:
+    assert main(["serve", "--no-browser", f"--data-dir={home / 'data'}", flag]) == 2
+    assert part in only_line(capsys)
+
+
 def test_a_port_in_use_is_one_sentence(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -71,10 +71,10 @@ def test_a_worker_killed_in_the_middle_of_a_step_draws_the_same_pictures_again(
     pid = local.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    assert eventually(lambda: queue.get(long.id).attempts == 2, 10)
+    assert eventually(lambda: queue.get(long.id).attempts == 2, 60)
     assert eventually(lambda: queue.get(long.id).progress.step > 2, 60)
     queue.interrupt(long.id)
-    assert queue.wait(long.id, 10).state == "cancelled"
+    assert queue.wait(long.id, 60).state == "cancelled"
     keep.kept.clear()
     done = queue.wait(job.id, 60)
     assert (done.state, done.attempts) == ("done", 1)
@@ -82,6 +82,18 @@ def test_a_worker_killed_in_the_middle_of_a_step_draws_the_same_pictures_again(
     assert local.pid != pid
     kinds = {e.kind for e in queue.events(0, job_id=job.id)}
     assert {"queued", "started", "progress", "image", "done"} <= kinds
+    queue.close()
+
+
+def test_a_checkpoint_deleted_after_submission_fails_its_job_with_a_sentence(
+    model: ModelRef, tmp_path: Path
+) -> None:
+    gone = replace(model, name="gone", path=str(tmp_path / "gone"), digest="gone")
+    queue = queue_over(InlineExecutor(ARGUMENTS), gone, tmp_path, Keeper())
+    job = queue.wait(queue.submit(REQUEST, caller=LOCAL_CALLER).id, 60)
+    assert job.error is not None
+    assert (job.state, job.error.code) == ("failed", "model")
+    assert "gone is not there any more" in job.error.message
     queue.close()
 
 

@@ -28,6 +28,7 @@ class Server:
     folder: Path
     flags: tuple[str, ...] = ()
     port: int = 0
+    worker: str = WORKER
     process: subprocess.Popen[bytes] | None = None
     log: list[str] = field(default_factory=list)
 
@@ -83,7 +84,7 @@ class Server:
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("EASEL_", "GRADIO_"))}
-        return {**kept, "EASEL_WORKER_MODULE": WORKER, "PYTHONPATH": str(ROOT)}
+        return {**kept, "EASEL_WORKER_MODULE": self.worker, "PYTHONPATH": str(ROOT)}
 
     def _answers(self) -> bool:
         try:
@@ -97,11 +98,11 @@ _FOLDERS = {"models": "models", "output": "outputs", "data": "data"}
 
 
 @contextmanager
-def running(folder: Path, *flags: str) -> Iterator[Server]:
+def running(folder: Path, *flags: str, worker: str = WORKER) -> Iterator[Server]:
     """A server that draws with two made-up checkpoints of different native sizes."""
     for name, size in (("first", 64), ("second", 128)):
         write_checkpoint(folder / "models" / "checkpoints" / name, size)
-    server = Server(folder, flags)
+    server = Server(folder, flags, worker=worker)
     server.start()
     try:
         yield server

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.journeys.actions import (
     average_colour,
@@ -92,6 +92,19 @@ def test_failed_job_says_why(page: Page, prompt: str, picture: Picture) -> None:
     fill(page, prompt="blue", steps=2)
     generate(page)
     wait_state(page, "done")
+
+
+def test_job_that_fails_before_the_page_knows_of_it_says_why(page: Page) -> None:
+    def late(route: Route) -> None:
+        answer = route.fetch()
+        page.wait_for_timeout(700)
+        route.fulfill(response=answer)
+
+    page.route("**/api/v1/txt2img", late)
+    fill(page, prompt="!fail", steps=2)
+    generate(page)
+    wait_state(page, "failed")
+    expect_toast(page, "told to fail")
 
 
 def test_server_killed_during_a_run(tmp_path: Path, open_page: Open, picture: Picture) -> None:

@@ -137,13 +137,15 @@ class Hub:
         return {"type": "snapshot", "last": seq, "user": caller.user, "jobs": views}
 
     def current(self, follower: Follower) -> list[Job]:
-        """The jobs a follower follows: unfinished ones and the last few others."""
+        """The jobs a follower follows: the last few that have ended, then those that are drawn
+        and those that are next."""
         seen = [
             job for job in self.queue.jobs(follower.caller) if follower.wants(job.id, job.owner)
         ]
         active = [job for job in seen if not job.ended]
         recent = [job for job in seen if job.ended][-RECENT_JOBS:]
-        return (recent + active)[-SNAPSHOT_JOBS:]
+        active.sort(key=lambda job: -1 if job.position is None else job.position)
+        return [*recent, *active[:SNAPSHOT_JOBS]]
 
     def messages(self, follower: Follower, events: Iterable[JobEvent]) -> Iterator[bytes | Any]:
         """What a socket is sent for these events: JSON values, and bytes for previews."""

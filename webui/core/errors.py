@@ -124,7 +124,8 @@ def describe(error: BaseException) -> ErrorInfo:
 
 
 def _by_code(base: type[EaselError]) -> dict[str, type[EaselError]]:
+    """Classes by code; of those that share one, the most general."""
     found = {base.code: base}
     for child in base.__subclasses__():
-        found.update(_by_code(child))
+        found = {**_by_code(child), **found}
     return found

@@ -36,6 +36,7 @@ _MIGRATIONS = (
     ) WITHOUT ROWID;
     """,
 )
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 _PUT = (
     f"INSERT INTO jobs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in COLUMNS[1:])}"
@@ -46,8 +47,9 @@ class Journal:
     """The jobs of one data folder, in ``jobs.sqlite``; larger inputs lie beside it by their hash.
 
     Opening takes the folder for this process (``DataFolderInUse`` if another has it, ``SetupError``
-    if it cannot be written). A file that cannot be read is set aside; ``problems`` says so in
-    sentences. Every method may be called from any thread.
+    if it cannot be written). A damaged file is set aside, ``problems`` says so in sentences; one
+    that the disk does not give out is a ``StorageError``. Every method may be called from any
+    thread.
     """
 
     def __init__(self, data: Path, *, url: str = "") -> None:
@@ -163,6 +165,11 @@ class Journal:
         try:
             return _connect(path)
         except sqlite3.Error as error:
+            if not _is_damaged(error, path):
+                raise StorageError(
+                    f"The job journal {path} cannot be opened: {error}; mend that or choose "
+                    "another folder with --data-dir."
+                ) from None
             reason = str(error)
         aside = _set_aside(path)
         self._tell(
@@ -204,6 +211,12 @@ def _migrate(db: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(f"it was written by a newer Easel, version {version}")
     for number, script in enumerate(_MIGRATIONS[version:], start=version + 1):
         db.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
+
+
+def _is_damaged(error: sqlite3.Error, path: Path) -> bool:
+    """Whether the file itself is at fault: a full or absent disk, or a lock, passes by itself."""
+    code = getattr(error, "sqlite_errorcode", None)  # ours have none
+    return code is None or (code & 0xFF) in _DAMAGED or path.is_dir()
 
 
 def _set_aside(path: Path) -> Path:

@@ -146,7 +146,10 @@ class Index:
         try:
             return self._connect()
         except sqlite3.OperationalError as error:
-            raise StorageError(f"The library {self.path} cannot be opened ({error}).") from error
+            raise StorageError(
+                f"The library {self.path} cannot be opened ({error}); make its folder writable or "
+                "choose another with --data-dir."
+            ) from error
         except sqlite3.DatabaseError as error:
             self._set_aside(str(error))
         try:

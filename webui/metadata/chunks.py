@@ -110,7 +110,10 @@ def _cut(text: str, units: int) -> str:
 
 
 def _to_comment(text: str) -> bytes:
-    return b"UNICODE\0" + text.encode("utf-16-be")
+    """UTF-16 as A1111 writes it; with a byte order mark only where its order could be mistaken."""
+    body = text.encode("utf-16-be")
+    plain = b"UNICODE\0" + body
+    return plain if _from_comment(plain) == text else b"UNICODE\0\xfe\xff" + body
 
 
 def _from_comment(comment: bytes) -> str:
@@ -120,7 +123,7 @@ def _from_comment(comment: bytes) -> str:
         return (body if known else comment).decode("utf-8", "replace").strip("\0")
     if body[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         return body.decode("utf-16", "replace")
-    little = len(body) >= 2 and body[0] != 0 and body[1] == 0
+    little = body[1::2].count(0) > body[::2].count(0)  # most of an infotext is ASCII
     return body.decode("utf-16-le" if little else "utf-16-be", "replace")
 
 

@@ -64,6 +64,7 @@ TEXTS: Mapping[str, str] = {
     "skipping": "Skipping…",
     "offline": "Connection lost; trying again…",
     "online": "Connected again.",
+    "no_worker": "Nothing can be drawn now. {problem}",
     "server_silent": "Easel does not answer; is it still running?",
     "server_error": "Easel could not do that (error {status}).",
     "dismiss": "Dismiss",

@@ -15,7 +15,8 @@ from websockets.sync.client import connect
 
 from tests.fakes.jobs import eventually
 from tests.fakes.services import Site, running
-from webui.api.live import Follower, condense
+from webui.api.live import SNAPSHOT_JOBS, Follower, condense
+from webui.core.requests import Txt2Img
 from webui.core.results import LOCAL_CALLER, Caller, JobEvent, JobProgress
 
 ANN, BOB = ("ann", "right"), ("bob", "other")
@@ -129,6 +130,18 @@ def test_a_reloaded_page_gets_the_preview_at_once(site: Site) -> None:
         assert socket.receive_json()["jobs"][0]["progress"]["step"] == 5
         header, jpeg = unpack(socket.receive_bytes())
         assert (header, jpeg) == ({"job_id": job_id, "seq": 2, "image": 0}, b"two")
+
+
+def test_of_very_many_jobs_a_page_is_told_those_that_come_next(site: Site) -> None:
+    drawn = site.submit()
+    ids = [
+        site.queue.submit(Txt2Img(prompt="red"), caller=LOCAL_CALLER).id
+        for _ in range(SNAPSHOT_JOBS + 5)
+    ]
+    site.queue.move(ids[-1], 0)
+    with site.socket() as socket:
+        told = [job["id"] for job in socket.receive_json()["jobs"]]
+    assert told == [drawn, ids[-1], *ids[: SNAPSHOT_JOBS - 2]]
 
 
 def test_a_client_chooses_what_it_follows(site: Site) -> None:

@@ -59,7 +59,9 @@ def test_a_random_seed_is_another_one_each_time() -> None:
 
 
 def _all(base: type[EaselError]) -> list[type[EaselError]]:
-    return [base, *(c for child in base.__subclasses__() for c in _all(child))]
+    """The classes of ``core.errors``; other packages refine them under the same codes."""
+    ours = [c for c in base.__subclasses__() if c.__module__ == base.__module__]
+    return [base, *(c for child in ours for c in _all(child))]
 
 
 @pytest.mark.parametrize("kind", _all(EaselError))
@@ -74,6 +76,13 @@ def test_codes_tell_the_classes_apart() -> None:
     kinds = _all(EaselError)
     assert len({k.code for k in kinds}) == len(kinds)
     assert type(ErrorInfo("unheard_of", "x").to_exception()) is EaselError
+
+
+def test_a_refined_error_comes_back_as_what_it_refines() -> None:
+    class NoRoomHere(errors.OutOfMemory):
+        """There is no room here."""
+
+    assert type(NoRoomHere().info().to_exception()) is errors.OutOfMemory
 
 
 def test_an_unexpected_error_is_named_and_bounded() -> None:
@@ -105,6 +114,20 @@ def test_messages_cross_a_pipe_as_they_are() -> None:
     pipe.seek(0)
     assert [wire.read(pipe) for _ in MESSAGES] == MESSAGES
     with pytest.raises(EOFError):
+        wire.read(pipe)
+
+
+class _Text(str):
+    """A text as libraries have them: torch's version is one."""
+
+    __slots__ = ()
+
+
+def test_no_message_brings_a_library_of_the_worker_into_the_server() -> None:
+    pipe = io.BytesIO()
+    wire.write(pipe, messages.WorkerReady(1, "CPU", "float32", _Text("2.0")))
+    pipe.seek(0)
+    with pytest.raises(pickle.UnpicklingError, match="_Text is not part of a message"):
         wire.read(pipe)
 
 

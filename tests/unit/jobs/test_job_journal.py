@@ -83,6 +83,18 @@ def test_an_unreadable_file_is_set_aside_with_a_sentence(tmp_path: Path, damage:
     reopened.close()
 
 
+def test_a_file_on_a_disk_that_is_not_there_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite"
+    path.symlink_to(tmp_path / "unplugged" / "jobs.sqlite")
+    with pytest.raises(StorageError, match=r"cannot be opened: unable to open .*--data-dir"):
+        Journal(tmp_path)
+    assert path.is_symlink()
+    (tmp_path / "unplugged").mkdir()
+    journal = Journal(tmp_path)
+    assert journal.problems == ()
+    journal.close()
+
+
 def test_one_unreadable_row_costs_only_that_job(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.put(JOB, replace(JOB, id="b"))

@@ -161,6 +161,7 @@ TestQueue = QueueMachine.TestCase
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 class TestQueueLong(QueueMachine.TestCase):
     """The same, for longer."""
 

@@ -55,7 +55,13 @@ def test_lossy_formats_keep_the_picture_and_obey_quality(fmt: Literal["jpeg", "w
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-@pytest.mark.parametrize("text", [TEXT, "ünïcode\n" + TEXT, "日本 😀\n" + TEXT, "x" * 20_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(TEXT, "ünïcode\n" + TEXT, "日本 😀\n" + TEXT, "x" * 20_000),
+        *("一只猫\n" + TEXT, "Ā", "\ufeff" + TEXT, "\ufffe"),  # as if of the other byte order
+    ],
+)
 def test_the_text_comes_back(
     fmt: Literal["png", "jpeg", "webp"], text: str, tmp_path: Path
 ) -> None:

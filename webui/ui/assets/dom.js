@@ -80,15 +80,17 @@ export function duration(seconds) {
 export const memory = {
   page: new Map(),
   get(key, otherwise) {
+    if (this.page.has(key)) return this.page.get(key);
     try {
-      return JSON.parse(localStorage.getItem(`easel.${key}`)) ?? this.page.get(key) ?? otherwise;
+      return JSON.parse(localStorage.getItem(`easel.${key}`)) ?? otherwise;
     } catch {
-      return this.page.get(key) ?? otherwise;
+      return otherwise;
     }
   },
   set(key, value) {
     try {
       localStorage.setItem(`easel.${key}`, JSON.stringify(value));
+      this.page.delete(key);
     } catch {
       this.page.set(key, value);
     }

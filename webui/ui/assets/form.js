@@ -51,14 +51,13 @@ export class Form {
 
   /** At the start: what was in the form last time, and today's checkpoints. */
   async restored() {
-    const saved = memory.get(`form.${this.tab}`, {});
-    await this.#load();
+    const { checkpoint: remembered, ...others } = memory.get(`form.${this.tab}`, {});
+    if (!(await this.#load())) return Object.keys(this.fields).map((name) => others[name] ?? KEEP);
     const names = this.#options.checkpoints.map((c) => c.name);
     if (!names.length) toast(text("no_checkpoint"));
-    const { checkpoint: remembered, ...others } = saved;
     const checkpoint = names.includes(remembered) ? remembered : (this.#options.default ?? names[0] ?? null);
     this.#native = this.#nativeOf(checkpoint);
-    const size = saved.width && saved.height ? {} : { width: this.#native, height: this.#native };
+    const size = others.width && others.height ? {} : { width: this.#native, height: this.#native };
     const values = { ...others, ...size };
     return Object.keys(this.fields).map((name) => {
       if (name === "checkpoint") return { ...KEEP, choices: names.map((n) => [n, n]), value: checkpoint };
@@ -68,7 +67,7 @@ export class Form {
 
   /** The chosen checkpoint's native size, unless the size is one that somebody typed. */
   async nativeSize({ checkpoint, width, height }) {
-    await this.#load();
+    if (!(await this.#load())) return [KEEP, KEEP];
     const native = this.#nativeOf(checkpoint);
     const untouched = width === this.#native && height === this.#native;
     this.#native = native ?? this.#native;
@@ -104,8 +103,14 @@ export class Form {
     for (const name of Object.keys(this.fields)) this.#mark(name, null);
   }
 
+  /** Ask what there is, once; false, and a sentence, when the server does not say. */
   async #load() {
-    this.#options ??= await options();
+    try {
+      this.#options ??= await ask("options");
+    } catch (error) {
+      toast(error.message);
+    }
+    return this.#options !== null;
   }
 
   #nativeOf(checkpoint) {
@@ -125,12 +130,4 @@ const BUTTON_HINTS = [
 /** An emptied control means the field's default. */
 function clean(values) {
   return Object.fromEntries(Object.entries(values).filter(([, v]) => v !== null && v !== undefined));
-}
-
-async function options() {
-  try {
-    return await ask("options");
-  } catch {
-    return { checkpoints: [] };
-  }
 }

@@ -17,7 +17,7 @@ const STATES = {
 
 export const ended = (job) => ["done", "failed", "cancelled"].includes(job.state);
 
-/** Events: "change" (something is different), "failed" (detail: the job, once, as it happens). */
+/** Events: "change" (something is different), "ended" (detail: the job, once, as it happens). */
 export class Jobs extends EventTarget {
   #jobs = new Map();
   #previews = new Map(); // job id → {url, image}
@@ -32,12 +32,15 @@ export class Jobs extends EventTarget {
   }
 
   get ids() {
-    return memory.get("jobs", []);
+    const kept = memory.get("jobs", []);
+    return Array.isArray(kept) ? kept : [];
   }
 
-  /** Remember a job this page has just submitted. */
+  /** Remember a job this page has just submitted; of the others, the last and the unfinished. */
   add(job) {
-    memory.set("jobs", [...this.ids.filter((id) => id !== job.id), job.id].slice(-KEPT_IDS));
+    const others = this.ids.filter((id) => id !== job.id);
+    const kept = others.filter((id, i) => i > others.length - KEPT_IDS || this.#isUnfinished(id));
+    memory.set("jobs", [...kept, job.id]);
     this.#put(job);
     this.#fetch(job.id); // it may have got on, or ended, before the page knew its id
   }
@@ -72,6 +75,11 @@ export class Jobs extends EventTarget {
     }
   }
 
+  #isUnfinished(id) {
+    const job = this.#jobs.get(id);
+    return Boolean(job) && !ended(job);
+  }
+
   async #fetch(id) {
     const before = this.#asking.get(id);
     const turn = (before ?? 0) + 1;
@@ -84,10 +92,13 @@ export class Jobs extends EventTarget {
     }
   }
 
+  /** Take over what a job is now, however it came to be known that it ended. */
   #put(job) {
+    const justEnded = ended(job) && this.#isUnfinished(job.id);
     this.#jobs.set(job.id, job);
     if (ended(job)) this.#dropPreview(job.id);
     this.#changed();
+    if (justEnded) this.dispatchEvent(new CustomEvent("ended", { detail: job }));
   }
 
   #forget(id) {
@@ -108,8 +119,8 @@ export class Jobs extends EventTarget {
     if (event.error) next.error = event.error;
     if (event.kind === "done") next.progress = { ...next.progress, fraction: 1 };
     this.#put(next);
-    if (event.kind === "failed") this.dispatchEvent(new CustomEvent("failed", { detail: next }));
-    if (ended(next) || event.kind === "queued") this.#fetch(job.id);
+    const again = event.kind === "queued" && job.state !== "queued"; // its worker was lost
+    if (ended(next) || again) this.#fetch(job.id);
   }
 
   #previewed({ job_id, image, blob }) {

@@ -21,7 +21,10 @@ export async function start() {
   const form = new Form(TAB, jobs);
   const stop = (how) => stopJob(how, jobs, results);
   results.onSeed = (seed) => form.set({ seed });
-  jobs.addEventListener("failed", ({ detail }) => toast(detail.error?.message ?? text("failed_title")));
+  jobs.addEventListener("ended", ({ detail }) => {
+    if (detail.state === "failed") toast(detail.error?.message ?? text("failed_title"));
+    showDevice(0);
+  });
   followConnection(link);
   handleKeys(viewer);
   dressHeader();
@@ -103,12 +106,13 @@ function followConnection(link) {
   });
 }
 
-/** Say what draws; it starts after the page is served, so ask again for a while. */
+/** Say what draws, or why nothing does; it starts after the page is served: ask for a while. */
 async function showDevice(patience = 6, pause = 1500) {
   const chip = byId("easel_device");
   try {
     const { worker } = await ask("status");
     if (chip) chip.hidden = !worker.device;
+    banner(worker.state === "waiting" ? text("no_worker", worker) : "");
     if (worker.device) setText(chip, `${worker.device} · ${worker.dtype}`);
     else if (patience) setTimeout(() => showDevice(patience - 1, pause * 2), pause);
   } catch {
