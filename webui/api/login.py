@@ -55,8 +55,8 @@ h1 { font-size: 1.4rem; }
 label { display: block; margin-top: 1rem; }
 input, button { box-sizing: border-box; width: 100%; padding: .6rem; font: inherit; }
 input { border: 1px solid #808080; border-radius: .4rem; }
-button { margin-top: 1.5rem; border: 0; border-radius: .4rem; color: #fff; background: #2f54c8; }
-:focus-visible { outline: 3px solid #7d9bff; outline-offset: 2px; }
+button { margin-top: 1.5rem; border: 0; border-radius: .4rem; color: #fff; background: #12806f; }
+:focus-visible { outline: 3px solid #43bda5; outline-offset: 2px; }
 .error { padding: .5rem .7rem; border-left: 4px solid #c62f2f; }
 </style>
 </head>
