@@ -1,0 +1,1 @@
+"""The recipe that trains Easel's starter checkpoint from scratch."""
