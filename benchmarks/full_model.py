@@ -13,7 +13,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from webui.engine.families.sd15 import clip_tokenizer
+from webui.engine.families.clip import clip_tokenizer
 
 UNET = {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}
 VAE = {

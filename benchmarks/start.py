@@ -72,8 +72,8 @@ def first_page(port: int, begun: float) -> tuple[float, bytes]:
 
 def children(pid: int) -> list[int]:
     """Process ids of the direct children (Linux)."""
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(word) for word in text.split()]
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(word) for task in tasks for word in (task / "children").read_text().split()]
 
 
 def draw(port: int) -> float:

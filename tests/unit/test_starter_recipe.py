@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("diffusers")
-
-from tools.starter.captions import read_caption, write_caption  # noqa: E402
-from tools.starter.config import Recipe  # noqa: E402
-from tools.starter.contexts import ContextBank, encode  # noqa: E402
-from tools.starter.diffusion import (  # noqa: E402
+from tools.starter.captions import read_caption, write_caption
+from tools.starter.config import Recipe
+from tools.starter.contexts import ContextBank, encode
+from tools.starter.diffusion import (
     SCHEDULER_CONFIG,
     alphas_cumprod,
     draw_timesteps,
     sample_euler,
     velocity,
 )
-from tools.starter.export import replace_files  # noqa: E402
-from tools.starter.judge import judge  # noqa: E402
-from tools.starter.latents import LatentCache, training_scenes  # noqa: E402
-from tools.starter.models import SCALING_FACTOR, build_text_encoder, build_vae  # noqa: E402
-from tools.starter.palette import COLOURS, PALETTE  # noqa: E402
-from tools.starter.render import render  # noqa: E402
-from tools.starter.scene import (  # noqa: E402
+from tools.starter.export import replace_files
+from tools.starter.judge import judge
+from tools.starter.latents import LatentCache, training_scenes
+from tools.starter.models import SCALING_FACTOR, build_text_encoder, build_vae
+from tools.starter.palette import COLOURS, PALETTE
+from tools.starter.render import render
+from tools.starter.scene import (
     SHAPES,
     Scene,
     Thing,
@@ -35,11 +34,11 @@ from tools.starter.scene import (  # noqa: E402
     draw_scene,
     is_held_out,
 )
-from tools.starter.text import load_or_learn, token_ids  # noqa: E402
-from tools.starter.text_stage import FACTS, FactHeads, labels_of, text_loss  # noqa: E402
-from tools.starter.threads import ThreadTuner  # noqa: E402
-from tools.starter.unet_stage import UNetTrainer, batch_at, disagreement  # noqa: E402
-from tools.starter.vae_stage import standardise, to_tensor  # noqa: E402
+from tools.starter.text import load_or_learn, token_ids
+from tools.starter.text_stage import FACTS, FactHeads, labels_of, text_loss
+from tools.starter.threads import ThreadTuner
+from tools.starter.unet_stage import UNetTrainer, batch_at, disagreement
+from tools.starter.vae_stage import standardise, to_tensor
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +79,11 @@ def test_the_judge_calls_a_blob_and_an_empty_picture_nothing():
 
 def test_captions_state_only_facts_of_their_scene():
     rng = np.random.default_rng(3)
-    said = dict.fromkeys(("shape", "colour", "background", "size"), 0)
+    said: dict[str, int] = dict.fromkeys(("shape", "colour", "background", "size"), 0)
     for _ in range(1500):
         scene = draw_scene(rng)
         thing = scene.things[0]
-        truth = {
+        truth: dict[str, str] = {
             "shape": thing.shape,
             "colour": thing.colour,
             "background": scene.background,
@@ -183,9 +182,9 @@ def test_the_schedule_is_stable_diffusions():
     assert SCHEDULER_CONFIG["prediction_type"] == "v_prediction"
 
 
-def test_standardised_latents_keep_the_round_trip():
+def test_standardised_latents_keep_the_round_trip() -> None:
     torch.manual_seed(0)
-    vae = build_vae(64).eval().requires_grad_(False)
+    vae: Any = build_vae(64).eval().requires_grad_(False)
     rng = np.random.default_rng([7, 3])
     x = to_tensor([render(draw_scene(rng), 64) for _ in range(8)])
     before = vae.decode(vae.encode(x).latent_dist.mean).sample
@@ -207,7 +206,7 @@ def test_text_stage_asks_for_what_the_caption_says_from_the_end_mark_on(tokenize
         "size": ["small", "", ""],
     }
     ids = torch.from_numpy(token_ids(tokenizer, ["small red star", "", "heart"], 12))
-    encoder = build_text_encoder(1024, 1022, 1023)
+    encoder: Any = build_text_encoder(1024, 1022, 1023)
     heads = FactHeads()
     before, _ = text_loss(encoder, heads, ids, labels)
     before.backward()
@@ -273,6 +272,7 @@ def test_disagreement_pulls_the_empty_branch_at_low_noise_only():
     loss = disagreement(v, torch.tensor([100, 900, 100, 900]), below=450)
     loss.backward()
     assert loss.item() == pytest.approx(4.0 / 2)
+    assert v.grad is not None
     assert v.grad.flatten(1).ne(0).any(dim=1).tolist() == [False, False, True, False]
 
 
