@@ -8,12 +8,14 @@ import pickle
 import socket
 import subprocess
 import sys
+import urllib.request
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from tests.fakes.jobs import eventually
 from tests.journeys.serving import write_checkpoint
 from webui.cli import main
 from webui.jobs import Journal
@@ -188,3 +190,21 @@ def test_doctor_says_what_is_there_and_what_is_wrong(home: Path) -> None:
     assert any(s.startswith("ok: Checkpoint first") for s in said)
     assert any(s.startswith("warning: bad.ckpt") for s in said)
     assert "ok: Draws on Fake device in float32 (torch none)" in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the browser stands in as a shell script")
+def test_serve_opens_the_browser_when_the_page_is_served(home: Path) -> None:
+    opened = home / "opened"
+    script = home / "browser"
+    script.write_text(f'#!/bin/sh\necho "$1" > "{opened}.new"; mv "{opened}.new" "{opened}"\n')
+    script.chmod(0o755)
+    command = [sys.executable, "-m", "webui", "serve", "--port=0", f"--data-dir={home / 'data'}"]
+    command += [f"--models-dir={home / 'models'}", f"--output-dir={home / 'outputs'}"]
+    environ = {**os.environ, "BROWSER": f"{script} %s"}
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE) as server:
+        assert eventually(opened.exists, timeout=60)
+        address = opened.read_text().strip()
+        with urllib.request.urlopen(address, timeout=10) as page:
+            assert b"Generate" in page.read()
+        server.terminate()
+    assert address.startswith("http://127.0.0.1:")
