@@ -6,25 +6,55 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from launcher.layout import Layout
 from launcher.running import LaunchError, child_environment, output_of, run, say
 
+
+class PackageManager(NamedTuple):
+    """How a system installs what tests need: commands before, the command, and the packages."""
+
+    program: str
+    needs_root: bool
+    before: tuple[tuple[str, ...], ...]
+    install: tuple[str, ...]
+    browser: str
+    font: str
+
+
 PACKAGE_MANAGERS = (
-    (
+    PackageManager(
         "apt-get",
         True,
-        (
-            ("apt-get", "update"),
-            ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "chromium"),
-        ),
+        (("apt-get", "update"),),
+        ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y"),
+        "chromium",
+        "fonts-noto-color-emoji",
     ),
-    ("dnf", True, (("dnf", "install", "-y", "chromium"),)),
-    ("pacman", True, (("pacman", "-Sy", "--noconfirm", "chromium"),)),
-    ("zypper", True, (("zypper", "--non-interactive", "install", "chromium"),)),
-    ("apk", True, (("apk", "add", "chromium"),)),
-    ("brew", False, (("brew", "install", "--cask", "chromium"),)),
+    PackageManager(
+        "dnf", True, (), ("dnf", "install", "-y"), "chromium", "google-noto-color-emoji-fonts"
+    ),
+    PackageManager(
+        "pacman", True, (), ("pacman", "-Sy", "--noconfirm"), "chromium", "noto-fonts-emoji"
+    ),
+    PackageManager(
+        "zypper",
+        True,
+        (),
+        ("zypper", "--non-interactive", "install"),
+        "chromium",
+        "google-noto-coloremoji-fonts",
+    ),
+    PackageManager("apk", True, (), ("apk", "add"), "chromium", "font-noto-emoji"),
+    PackageManager(
+        "brew", False, (), ("brew", "install", "--cask"), "chromium", "font-noto-color-emoji"
+    ),
 )
+
+FONT_FILE = "NotoColorEmoji.ttf"
+FONT_FOLDERS = ("/usr/share/fonts", "~/.local/share/fonts", "~/.fonts", "~/Library/Fonts")
 
 BROWSERS = (
     "chromium",
@@ -57,23 +87,39 @@ def find_browser() -> str | None:
     return None
 
 
-def install_browser() -> str:
-    """Install Chromium through the system's package manager; return why it could not be done."""
-    for program, needs_root, commands in PACKAGE_MANAGERS:
-        if not shutil.which(program):
+def find_font() -> str | None:
+    """Noto Color Emoji, which rendered test pictures are drawn with; EASEL_EMOJI_FONT names it."""
+    own = os.environ.get("EASEL_EMOJI_FONT")
+    if own:
+        if Path(own).is_file():
+            return own
+        raise LaunchError(f"EASEL_EMOJI_FONT names {own}, which is no file.")
+    folders = (Path(folder).expanduser() for folder in FONT_FOLDERS)
+    return next((str(path) for folder in folders for path in folder.rglob(FONT_FILE)), None)
+
+
+NEEDS = {"browser": find_browser, "font": find_font}
+
+
+def install_needs(needs: Sequence[str]) -> str:
+    """Install "browser" and "font" through the system's package manager; return why it failed."""
+    for manager in PACKAGE_MANAGERS:
+        if not shutil.which(manager.program):
             continue
+        install = (*manager.install, *(getattr(manager, need) for need in needs))
         prefix: tuple[str, ...] = ()
-        if needs_root and getattr(os, "geteuid", lambda: 0)() != 0:
+        if manager.needs_root and getattr(os, "geteuid", lambda: 0)() != 0:
             prefix = ("sudo", "-n")
             if not output_of([*prefix, "echo", "yes"]):
-                return f"installing it needs root: {' '.join(commands[-1])}"
+                return f"installing it needs root: {' '.join(install)}"
         try:
-            for command in commands:
+            for command in (*manager.before, install):
                 run([*prefix, *command])
         except (LaunchError, OSError) as error:
-            return f"{program} failed: {str(error).splitlines()[-2:][0].strip(' |')}"
-        return "" if find_browser() else f"{program} installed no working Chromium"
-    return "no package manager that is known here; install Chromium or set EASEL_CHROMIUM"
+            return f"{manager.program} failed: {str(error).splitlines()[-2:][0].strip(' |')}"
+        lacking = [need for need in needs if NEEDS[need]() is None]
+        return f"{manager.program} installed no working {lacking[0]}" if lacking else ""
+    return "no package manager that is known here; install it, or name it in the environment"
 
 
 def variables_of_tests() -> dict[str, str]:
@@ -85,14 +131,19 @@ def variables_of_tests() -> dict[str, str]:
         "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",
         "PYTEST_XDIST_AUTO_NUM_WORKERS": str(min(os.cpu_count() or 1, 4)),
     }
-    browser = find_browser()
+    lacking = [need for need, find in NEEDS.items() if find() is None]
+    reason = ""
+    if lacking:
+        say("Installing Chromium and an emoji font for the tests ...")
+        reason = install_needs(lacking)
+    font, browser = find_font(), find_browser()
+    if font is None:
+        say(f"No Noto Color Emoji, so tests on rendered pictures fail: {reason}.")
+    else:
+        variables["EASEL_EMOJI_FONT"] = font
     if browser is None:
-        say("Installing Chromium for the tests in a browser ...")
-        reason = install_browser()
-        browser = find_browser()
-        if browser is None:
-            say(f"No Chromium, so all tests in a browser are skipped: {reason}.")
-            return variables | {"EASEL_NO_CHROMIUM": reason}
+        say(f"No Chromium, so all tests in a browser are skipped: {reason}.")
+        return variables | {"EASEL_NO_CHROMIUM": reason}
     return variables | {"EASEL_CHROMIUM": browser}
 
 

@@ -7,20 +7,22 @@ import os
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 from webui import __version__
-from webui.catalog import Catalog
-from webui.core.errors import SetupError
+from webui.catalog import Catalog, find_clip
+from webui.core.errors import EaselError, InvalidRequest, SetupError
+from webui.core.measure import Measure
 from webui.core.messages import JobImage
 from webui.core.models import ModelRef
-from webui.core.requests import Request
+from webui.core.requests import Request, Txt2Img
 from webui.core.results import LOCAL_CALLER, JobEvent, SavedImage
-from webui.core.seeds import image_seed, resolve_seed
+from webui.core.seeds import resolve_seed, variation_seed
 from webui.jobs import Executor, InlineExecutor, Job, JobQueue, Journal, LocalExecutor
 from webui.library import Library
 from webui.metadata import infotext
@@ -46,7 +48,11 @@ def open_services(
     for folder in (settings.paths.data, settings.paths.outputs):
         _make(folder)
     with ExitStack() as stack:
-        catalog = Catalog(settings.paths.models, cache=settings.paths.data)
+        catalog = Catalog(
+            settings.paths.models,
+            cache=settings.paths.data,
+            installation=settings.paths.installation,
+        )
         stack.callback(catalog.close)
         library = Library(settings.paths.outputs, settings.paths.data, settings.saving)
         stack.callback(library.close)
@@ -160,6 +166,8 @@ def _resolver(catalog: Catalog) -> Callable[[Request], tuple[Request, ModelRef]]
     """Fill in, once, what a request left open: checkpoint, size, seed."""
 
     def resolve(request: Request) -> tuple[Request, ModelRef]:
+        if isinstance(request, Measure):
+            return request, find_clip(catalog.models_dir, request.model)
         model = catalog.resolve(request.checkpoint)
         catalog.model_hash(model)  # begun now, it is known by the time a picture is saved
         whole = replace(
@@ -168,34 +176,68 @@ def _resolver(catalog: Catalog) -> Callable[[Request], tuple[Request, ModelRef]]
             width=request.width or model.native_size,
             height=request.height or model.native_size,
             seed=resolve_seed(request.seed),
+            variation_seed=resolve_seed(request.variation_seed),
         )
-        return whole, model
+        return whole, replace(model, judge=_judge(catalog, request))
 
     return resolve
+
+
+def _judge(catalog: Catalog, request: Txt2Img) -> ModelRef | None:
+    """The CLIP model that scores what is drawn; refused here when there is none."""
+    if not request.judged:
+        return None
+    field = "best_of" if request.best_of > 1 else "clip_score"
+    if not request.prompt.strip():
+        raise InvalidRequest("CLIP needs a prompt to compare pictures with.", field=field)
+    return find_clip(catalog.models_dir, field=field)
 
 
 def _keeper(catalog: Catalog, library: Library) -> Callable[[Job, JobImage], SavedImage]:
     """Save a finished picture with its parameters."""
 
     def keep(job: Job, image: JobImage) -> SavedImage:
+        request = cast(Txt2Img, job.request)
+        model_hash = catalog.model_hash(job.model, wait=HASH_SECONDS)
         text = infotext(
-            job.request,
-            seed=image_seed(job.request.seed, image.index),
-            model_hash=catalog.model_hash(job.model, wait=HASH_SECONDS),
+            request,
+            seed=image.seed,
+            variation_seed=variation_seed(request.variation_seed, image.drawn),
+            clip_score=image.clip_score,
+            model_hash=model_hash,
             version=f"easel-{__version__}",
         )
-        return library.save(
+        saved = library.save(
             image.pixels,
             infotext=text,
             job_id=job.id,
             index=image.index,
             seed=image.seed,
-            prompt=job.request.prompt,
+            prompt=request.prompt,
             model=job.model.name,
-            negative_prompt=job.request.negative_prompt,
-            sampler=job.request.sampler,
+            negative_prompt=request.negative_prompt,
+            sampler=request.sampler,
             seconds=image.seconds,
             owner=job.owner,
+            request=request,
+            model_hash=model_hash,
+            job_time=job.started,
         )
+        _keep_grid(library, request, job.images, saved)
+        return saved
 
     return keep
+
+
+def _keep_grid(
+    library: Library, request: Txt2Img, earlier: Sequence[SavedImage], saved: SavedImage
+) -> None:
+    """Once the last of a job's pictures is saved; a grid that fails costs nobody a picture."""
+    pictures = {picture.index: picture for picture in earlier}
+    if saved.index in pictures or len(pictures) + 1 < request.count:
+        return
+    pictures[saved.index] = saved
+    try:
+        library.save_grid([pictures[i] for i in sorted(pictures)], request.batch_size)
+    except EaselError as error:
+        log.warning("No grid was kept: %s", error.message)

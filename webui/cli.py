@@ -5,19 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from webui import flags
 from webui.core.errors import EaselError, InvalidRequest, SetupError
+from webui.core.measure import TEMPLATE, Measure, Picture, label_list
 from webui.core.params import fields_of
 from webui.core.requests import Txt2Img
+from webui.core.results import Score
 
 USAGE_ERROR = 2
 FAILED = 1
 INTERRUPTED = 130
+EVAL_FIELDS = (
+    "checkpoint", "negative_prompt", "sampler", "scheduler", "steps", "cfg_scale", "seed",
+    "clip_score",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="start the server and open the browser"))
     _add_generate(commands.add_parser("generate", help="draw without a server"))
+    _add_eval(commands.add_parser("eval", help="draw prompts and measure what is in the pictures"))
+    _add_rank(commands.add_parser("rank", help="order pictures by how well they fit a prompt"))
+    _add_label(commands.add_parser("label", help="say which of some labels fits a picture"))
     doctor = commands.add_parser("doctor", help="say what is installed, and what is wrong")
     doctor.add_argument("--json", action="store_true", help="print JSON")
     flags.add_settings(doctor, flags.SETTING_FLAGS)
@@ -82,6 +91,41 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_generate)
 
 
+def _add_eval(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--prompts", type=Path, metavar="FILE", help="prompts and their facts")
+    parser.add_argument("--limit", metavar="N", help="only the first so many prompts")
+    parser.add_argument("--size", metavar="WxH", help="width and height in one, like 192x128")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the table as JSON")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the pictures there")
+    parser.add_argument("--gates", action="store_true", help="fail where a least share is missed")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    flags.add_request(parser, Txt2Img, only=EVAL_FIELDS)
+    flags.add_settings(parser, flags.SETTING_FLAGS)
+    parser.set_defaults(run=_eval)
+
+
+def _add_rank(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("prompt", metavar="PROMPT", help="what the pictures are compared with")
+    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="the pictures")
+    _add_measure(parser, _rank)
+
+
+def _add_label(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=Path, help="the picture")
+    parser.add_argument("--labels", required=True, metavar="A,B,C", help="the labels to choose of")
+    parser.add_argument(
+        "--template", default=TEMPLATE, help=f"the sentence each label is put into [{TEMPLATE}]"
+    )
+    _add_measure(parser, _label)
+
+
+def _add_measure(parser: argparse.ArgumentParser, run: Callable[..., int]) -> None:
+    parser.add_argument("--clip-model", default="", metavar="NAME", help="a model of models/clip")
+    parser.add_argument("--json", action="store_true", help="print one JSON line per result")
+    flags.add_settings(parser, flags.SETTING_FLAGS)
+    parser.set_defaults(run=run)
+
+
 def _valued() -> tuple[str, ...]:
     return (*(f.flag for f in fields_of(Txt2Img)), "--count", "--port")
 
@@ -110,6 +154,22 @@ def _doctor(args: argparse.Namespace) -> int:
     return examine(_settings(args), as_json=args.json)
 
 
+def _eval(args: argparse.Namespace) -> int:
+    from webui.grading import Exam, grade
+
+    values = flags.request_from(args, Txt2Img)
+    if args.size is not None:
+        values["width"], values["height"] = flags.parse_size(args.size)
+    exam = Exam(
+        template=Txt2Img.from_mapping({"sampler": "Euler", "seed": 1, **values}),
+        prompts=args.prompts,
+        limit=flags.parse_count("--limit", args.limit),
+        out=args.out,
+        keep=args.keep,
+    )
+    return grade(_settings(args), exam, as_json=args.json, strict=args.gates)
+
+
 def _generate(args: argparse.Namespace) -> int:
     request = _request(args)
     from webui.app import draw
@@ -125,6 +185,59 @@ def _generate(args: argparse.Namespace) -> int:
     if failed is not None:
         raise failed.to_exception()
     return 0
+
+
+def _rank(args: argparse.Namespace) -> int:
+    names = [str(path) for path in args.files]
+    pictures = tuple(_picture(path, "images") for path in args.files)
+    request = Measure(prompt=args.prompt, pictures=pictures, model=args.clip_model)
+    return _measure(args, request, names)
+
+
+def _label(args: argparse.Namespace) -> int:
+    labels = label_list(args.labels.split(","))
+    picture = _picture(args.file, "image")
+    request = Measure(
+        task="labels",
+        labels=labels,
+        template=args.template,
+        pictures=(picture,),
+        model=args.clip_model,
+    )
+    return _measure(args, request, labels)
+
+
+def _picture(path: Path, field: str) -> Picture:
+    from webui.metadata import small_png
+
+    return Picture.of(path.name, small_png(path, repr(path.name), field=field))
+
+
+def _measure(args: argparse.Namespace, request: Measure, names: Sequence[str]) -> int:
+    """Compare, and print a line for each of ``names``, the best first."""
+    from webui.app import draw
+
+    failed = None
+    for event in draw(_settings(args), request):
+        for score in event.scores or ():
+            _print_score(score, names[score.index], as_json=args.json)
+        failed = event.error or failed
+    if failed is not None:
+        raise failed.to_exception()
+    return 0
+
+
+def _print_score(score: Score, name: str, *, as_json: bool) -> None:
+    if as_json:
+        line = {
+            "name": name,
+            "clip_score": round(score.clip_score, 3),
+            "clipscore": round(score.hessel, 5),
+            "probability": round(score.probability, 6),
+        }
+        print(json.dumps(line, ensure_ascii=False), flush=True)
+    else:
+        print(f"{score.probability:7.1%} {score.clip_score:6.1f}  {name}", flush=True)
 
 
 def _request(args: argparse.Namespace) -> Txt2Img:

@@ -46,9 +46,19 @@ def settings_from(args: argparse.Namespace) -> dict[str, Any]:
     return {name.split(":", 1)[1]: value for name, value in chosen if name.startswith("setting:")}
 
 
-def add_request(parser: argparse.ArgumentParser, request: type, positional: str) -> None:
-    """Add one flag per request field; ``positional`` is given without a flag."""
+def add_request(
+    parser: argparse.ArgumentParser,
+    request: type,
+    positional: str = "",
+    only: Sequence[str] | None = None,
+) -> None:
+    """Add one flag per request field, or for those named in ``only``.
+
+    ``positional`` is given without a flag.
+    """
     for field in fields_of(request):
+        if only is not None and field.name not in only:
+            continue
         text = _help(field)
         if field.name == positional:
             parser.add_argument(
@@ -59,15 +69,24 @@ def add_request(parser: argparse.ArgumentParser, request: type, positional: str)
             parser.add_argument(field.flag, dest=f"field:{field.name}", metavar=metavar, help=text)
 
 
-def request_from(args: argparse.Namespace, request: type, positional: str) -> dict[str, Any]:
+def request_from(args: argparse.Namespace, request: type, positional: str = "") -> dict[str, Any]:
     """The request fields given on the command line, parsed and checked."""
     found: dict[str, Any] = {}
     for field in fields_of(request):
         name = positional if field.name == positional else f"field:{field.name}"
-        text = getattr(args, name)
+        text = getattr(args, name, None)
         if text is not None:
             found[field.name] = field.parse(text)
     return found
+
+
+def parse_count(flag: str, text: str | None) -> int | None:
+    """A number from 1 on; None stays None."""
+    if text is None:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise InvalidRequest(f"{flag} is {text!r}, not a number from 1 on.", field=flag.strip("-"))
+    return int(text)
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from webui.core.messages import (
     WorkerStats,
 )
 from webui.core.models import ModelRef
-from webui.core.requests import Txt2Img
+from webui.core.requests import Request, Txt2Img
 from webui.engine.worker import Worker, WorkerConfig
 
 E = TypeVar("E")
@@ -38,7 +38,7 @@ class Drawer:
         self.worker = Worker(WorkerConfig("cpu", dtype, batching, model_bytes), self.events.append)
         self._ids = count()
 
-    def submit(self, request: Txt2Img, model: ModelRef, *, preview_every: int = 0) -> str:
+    def submit(self, request: Request, model: ModelRef, *, preview_every: int = 0) -> str:
         """Hand a job over; nothing is drawn before :meth:`run`."""
         job_id = f"job-{next(self._ids)}"
         self.worker.handle(RunJob(JobSpec(job_id, 1, request, model, preview_every)))

@@ -16,6 +16,8 @@ For a fake that draws by itself use ``InlineExecutor`` or ``LocalExecutor`` with
 
 from __future__ import annotations
 
+from typing import cast
+
 from webui.core.errors import ErrorInfo
 from webui.core.messages import (
     Command,
@@ -30,6 +32,7 @@ from webui.core.messages import (
     StopJob,
     WorkerReady,
 )
+from webui.core.requests import Txt2Img
 from webui.core.results import Pixels
 from webui.core.seeds import image_seed
 from webui.jobs import ExecutorEvent, ExecutorStatus, WorkerLost
@@ -96,7 +99,7 @@ class FakeExecutor:
 
     def image(self, job_id: str, index: int = 0, colour: tuple[int, int, int] = (9, 9, 9)) -> None:
         """Finish picture ``index`` as a flat colour."""
-        request = self.running[job_id].request
+        request = cast(Txt2Img, self.running[job_id].request)
         width, height = request.width or 64, request.height or 64
         pixels = Pixels(width, height, bytes(colour) * (width * height))
         self.emit(JobImage(job_id, index, image_seed(request.seed, index), pixels, 0.5))

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from webui.core.errors import ModelError
+from webui.core.measure import Measure
 from webui.core.messages import JobImage
 from webui.core.models import ModelRef
-from webui.core.requests import Txt2Img
+from webui.core.requests import Request, Txt2Img
 from webui.core.results import SavedImage
 from webui.jobs import Executor, Job, JobQueue, Journal
 
@@ -24,8 +25,10 @@ def draw(prompt: str = "red", **fields: Any) -> Txt2Img:
     return Txt2Img(prompt=prompt, **{"steps": 3, "width": 16, "height": 16, "seed": 7, **fields})
 
 
-def resolve(request: Txt2Img) -> tuple[Txt2Img, ModelRef]:
+def resolve(request: Request) -> tuple[Request, ModelRef]:
     """Fills in what is open; a checkpoint "broken" is refused."""
+    if isinstance(request, Measure):
+        return request, MODEL
     if request.checkpoint == "broken":
         raise ModelError("The checkpoint broken cannot be read.")
     seed = 1234 if request.seed < 0 else request.seed

@@ -124,7 +124,7 @@ def write_folder(path: Path, tiny: Tiny | None = None) -> ModelRef:
         module.to(tiny.dtype).save_pretrained(path / name)
         module.float()
     _write_text_encoder(path / "text_encoder", tiny)
-    _write_tokenizer(path / "tokenizer")
+    write_tokenizer(path / "tokenizer")
     scheduler = SCHEDULER | {"prediction_type": tiny.prediction}
     _write_json(path / "scheduler" / "scheduler_config.json", scheduler)
     _write_json(path / "model_index.json", INDEX)
@@ -231,7 +231,7 @@ def _write_text_encoder(folder: Path, tiny: Tiny) -> None:
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
 
 
-def _write_tokenizer(folder: Path) -> None:
+def write_tokenizer(folder: Path) -> None:
     """A byte-level vocabulary without merges: 256 letters, 256 that end a word, two marks."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     letters = [chr(b) for b in printable] + [chr(256 + i) for i in range(256 - len(printable))]

@@ -21,16 +21,18 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from webui.core import wire
 from webui.core.errors import InvalidRequest
+from webui.core.measure import Measure
 from webui.core.messages import (
     Command,
     JobFinished,
     JobImage,
     JobPhase,
     JobPreview,
+    JobScores,
     JobSpec,
     JobStarted,
     JobStep,
@@ -41,7 +43,8 @@ from webui.core.messages import (
     WorkerReady,
     WorkerStats,
 )
-from webui.core.results import Pixels
+from webui.core.requests import Txt2Img
+from webui.core.results import Pixels, Score
 from webui.core.seeds import image_seed
 
 COLOURS = {
@@ -74,9 +77,14 @@ class _Run:
     words: set[str] = field(default_factory=set)
 
     @property
+    def request(self) -> Txt2Img:
+        """What is drawn."""
+        return cast(Txt2Img, self.spec.request)
+
+    @property
     def images(self) -> range:
         """The pictures of the batch being drawn."""
-        request = self.spec.request
+        request = self.request
         return range(self.batch, min(self.batch + request.batch_size, request.count))
 
 
@@ -97,12 +105,24 @@ class Worker:
     def handle(self, command: Command) -> None:
         if isinstance(command, RunJob):
             spec = command.spec
+            if isinstance(spec.request, Measure):
+                self._measure(spec, spec.request)
+                return
             words = {w for w in spec.request.prompt.split() if w.startswith("!")}
             self._runs[spec.job_id] = _Run(spec, words=words)
             self._emit(JobStarted(spec.job_id, spec.attempt))
             self._emit(JobPhase(spec.job_id, "Drawing"))
         elif isinstance(command, StopJob) and command.job_id in self._runs:
             self._runs[command.job_id].stop = command.how
+
+    def _measure(self, spec: JobSpec, request: Measure) -> None:
+        """Everything fits equally well, in the order it was given."""
+        names = [p.name for p in request.pictures] if request.task == "rank" else request.labels
+        scores = tuple(Score(name, i, 0.25, 1 / len(names)) for i, name in enumerate(names))
+        self._emit(JobStarted(spec.job_id, spec.attempt))
+        self._emit(JobScores(spec.job_id, scores))
+        self._emit(JobFinished(spec.job_id, spec.attempt))
+        self._emit(WorkerStats(self._forwards, 1_000_000, 0))
 
     def tick(self) -> bool:
         if not self._runs:
@@ -117,7 +137,7 @@ class Worker:
         self._runs.clear()
 
     def _advance(self, run: _Run) -> None:
-        request = run.spec.request
+        request = run.request
         if run.stop == "interrupt":
             self._end(run, JobFinished(*self._id(run), stopped=True, forwards=run.forwards))
             return
@@ -141,16 +161,16 @@ class Worker:
             self._emit(JobPreview(run.spec.job_id, run.batch, _jpeg(self._pixels(run, run.batch))))
         if run.step == request.steps:
             for index in run.images:
-                seed = image_seed(request.seed, index)
+                seed = image_seed(request.seed, index, request.variation_strength)
                 self._emit(
                     JobImage(run.spec.job_id, index, seed, self._pixels(run, index), seconds)
                 )
             self._next_batch(run)
 
     def _next_batch(self, run: _Run) -> None:
-        run.batch += run.spec.request.batch_size
+        run.batch += run.request.batch_size
         run.step = 0
-        if run.batch >= run.spec.request.count:
+        if run.batch >= run.request.count:
             self._end(run, JobFinished(*self._id(run), forwards=run.forwards))
 
     def _end(self, run: _Run, finished: JobFinished) -> None:
@@ -174,9 +194,10 @@ class Worker:
             time.sleep(3600)
 
     def _pixels(self, run: _Run, index: int) -> Pixels:
-        request = run.spec.request
+        request = run.request
         width, height = request.width or 64, request.height or 64
-        colour = colour_of(request.prompt, image_seed(request.seed, index))
+        seed = image_seed(request.seed, index, request.variation_strength)
+        colour = colour_of(request.prompt, seed)
         return Pixels(width, height, bytes(colour) * (width * height))
 
     def _id(self, run: _Run) -> tuple[str, int]:

@@ -31,7 +31,15 @@ Scope = MutableMapping[str, Any]
 
 PUBLIC_PATHS = frozenset({"/login", "/healthz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-UPLOAD_PATHS = frozenset({"/gradio_api/upload", "/gradio_api/upload/"})
+UPLOAD_PATHS = frozenset(
+    {
+        "/gradio_api/upload",
+        "/gradio_api/upload/",
+        "/api/v1/infotext/picture",
+        "/api/v1/rank",
+        "/api/v1/labels",
+    }
+)
 MAX_URL_BYTES = 8 * 1024
 MAX_HEADER_BYTES = 32 * 1024
 MAX_HEADERS = 100

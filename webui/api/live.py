@@ -12,14 +12,16 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from webui.api.views import event_view, job_view, preview_frame
-from webui.core.errors import NotFound
+from webui.core.errors import NotFound, StorageError
 from webui.core.results import Caller, JobEvent
 
 if TYPE_CHECKING:
     from webui.jobs import Job, JobQueue
+    from webui.library import Gallery
 
 MAX_PENDING = 500
 MAX_FOLLOWED = 200
@@ -37,6 +39,7 @@ class Follower:
         self.only: frozenset[str] | None = None
         self.everyone = False
         self.stale = False
+        self.library: int | None = None
         self.floor = 0
         self._limit = limit
         self._pending: OrderedDict[tuple[str, str | int], JobEvent] = OrderedDict()
@@ -94,12 +97,14 @@ class Follower:
 class Hub:
     """Passes the queue's events on to followers; lives in the server's event loop."""
 
-    def __init__(self, queue: JobQueue) -> None:
+    def __init__(self, queue: JobQueue, gallery: Gallery) -> None:
         self.queue = queue
+        self.gallery = gallery
         self._followers: set[Follower] = set()
         self._owners: OrderedDict[str, str] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unsubscribe = _nothing
+        self._leave_library = _nothing
         self.closing = asyncio.Event()
 
     def open(self) -> None:
@@ -107,11 +112,13 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self.closing = asyncio.Event()
         self._unsubscribe = self.queue.subscribe(self._from_thread)
+        self._leave_library = self.gallery.subscribe(self._library_from_thread)
 
     def close(self) -> None:
         """Send everyone away; called inside the server's loop, any number of times."""
         self._unsubscribe()
-        self._unsubscribe = _nothing
+        self._leave_library()
+        self._unsubscribe = self._leave_library = _nothing
         self.closing.set()
         for follower in self._followers:
             follower.wake()
@@ -133,7 +140,7 @@ class Hub:
         seq = follower.floor = self.queue.last_seq
         jobs = self.current(follower)
         caller = follower.caller
-        views = [job_view(job, caller, whole=False) for job in jobs]
+        views = [job_view(j, caller, whole=False) for j in with_marks(jobs, self.gallery)]
         return {"type": "snapshot", "last": seq, "user": caller.user, "jobs": views}
 
     def current(self, follower: Follower) -> list[Job]:
@@ -207,6 +214,17 @@ class Hub:
             with suppress(RuntimeError):  # the loop has just been closed
                 loop.call_soon_threadsafe(self._publish, event)
 
+    def _library_from_thread(self, revision: int) -> None:
+        loop = self._loop
+        if loop is not None:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._library_changed, revision)
+
+    def _library_changed(self, revision: int) -> None:
+        for follower in self._followers:
+            follower.library = revision
+            follower.wake()
+
     def _publish(self, event: JobEvent) -> None:
         if not self._followers:
             return
@@ -226,6 +244,19 @@ class Hub:
             if len(self._owners) > _KNOWN_OWNERS:
                 self._owners.popitem(last=False)
         return owner
+
+
+def with_marks(jobs: Iterable[Job], gallery: Gallery) -> list[Job]:
+    """The jobs with their pictures as the library has them now."""
+    listed = list(jobs)
+    try:
+        known = gallery.pictures(image.id for job in listed for image in job.images)
+    except StorageError:  # the jobs are worth telling of without it
+        known = {}
+    return [
+        replace(job, images=tuple(known.get(image.id, image) for image in job.images))
+        for job in listed
+    ]
 
 
 def condense(events: Iterable[JobEvent]) -> list[JobEvent]:

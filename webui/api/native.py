@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from webui.api.errors import BadRequest
 from webui.api.guard import caller_of
-from webui.api.live import Hub
+from webui.api.live import Hub, with_marks
 from webui.api.schema import json_body
 from webui.api.views import image_view, job_view, request_fields, worker_view
 from webui.core.errors import Forbidden, InvalidRequest, NotFound
@@ -30,7 +30,13 @@ LONGEST_POLL = 25.0
 MAX_LISTED = 500
 PREFIX = "/api/v1"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+}
 _STATES = ("queued", "running", "done", "failed", "cancelled")
 _POSITION = {
     "type": "object",
@@ -105,12 +111,14 @@ class Native:
         if not set(wanted) <= set(_STATES):
             raise InvalidRequest(f"state can be {', '.join(_STATES)}.", field="state")
         found = self._queue.jobs(caller, [s for s in _STATES if s in wanted])
-        return answer({"jobs": [job_view(j, caller, whole=False) for j in found[-limit:]]})
+        fresh = with_marks(found[-limit:], self._services.library.gallery)
+        return answer({"jobs": [job_view(j, caller, whole=False) for j in fresh]})
 
     def job(self, request: Request, job_id: str) -> Response:
         """One job with its request, progress and pictures."""
         caller = caller_of(request)
-        return answer(job_view(self._job(job_id, caller), caller))
+        [job] = with_marks([self._job(job_id, caller)], self._services.library.gallery)
+        return answer(job_view(job, caller))
 
     def stop(self, request: Request, job_id: str, action: str) -> Response:
         """Cancel or interrupt a job (finished pictures stay), or skip the batch being drawn."""
@@ -180,7 +188,8 @@ class Native:
             before = self._picture(before, caller).id
         owner = None if caller.is_admin else caller.user
         found = self._services.library.recent(limit, before, owner=owner)
-        return answer({"images": [image_view(i, caller) for i in found]})
+        known = self._services.library.gallery.pictures(image.id for image in found)
+        return answer({"images": [image_view(known.get(i.id, i), caller) for i in found]})
 
     def image(self, request: Request, image_id: str, download: bool = False) -> Response:
         """A picture's file; download=true offers to save it."""

@@ -22,14 +22,18 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from webui import __version__
 from webui.api import errors
+from webui.api.assist import Assist
 from webui.api.auth import Accounts, login_required
+from webui.api.clip import ClipRoutes
 from webui.api.docs import docs_router
 from webui.api.gate import Gate
 from webui.api.guard import Guard
 from webui.api.hosts import Names
+from webui.api.library import LibraryRoutes
 from webui.api.live import Hub
 from webui.api.login import login_router
 from webui.api.native import Native
+from webui.api.settings import SettingsRoutes
 from webui.api.share import OpenTunnel, open_link
 from webui.api.socket import MAX_MESSAGE_CHARS, socket_router
 from webui.core.errors import NotFound, SetupError
@@ -58,7 +62,7 @@ def create_app(
     if not accounts and login_required(settings):
         raise SetupError("A server that others can reach needs a user and password: use --auth.")
     gate = make_gate(settings, accounts)
-    hub = Hub(services.queue)
+    hub = Hub(services.queue, services.library.gallery)
     app = FastAPI(
         title="Easel",
         description="Draws pictures from prompts.",
@@ -79,6 +83,10 @@ def create_app(
     app.include_router(docs_router())
     app.include_router(socket_router(hub))
     app.include_router(Native(services, hub, __version__).router())
+    app.include_router(ClipRoutes(services, hub).router())
+    app.include_router(SettingsRoutes(services, settings, gate).router())
+    app.include_router(LibraryRoutes(services).router())
+    app.include_router(Assist(services).router())
     app.add_api_route("/healthz", _healthy, include_in_schema=False)
     app.add_api_route("/api/{path:path}", _unknown, methods=_METHODS, include_in_schema=False)
     return app

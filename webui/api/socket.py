@@ -1,7 +1,8 @@
 """The WebSocket ``/api/v1/ws``: first the state of the caller's jobs, then what happens to them.
 
 Text messages are JSON: ``{"type": "snapshot", …}``, ``{"type": "event", …}`` and, when nothing else
-is said for a while, ``{"type": "heartbeat"}``. Binary ones are previews. A client may send
+is said for a while, ``{"type": "heartbeat"}``; ``{"type": "library", "revision": n}`` says that
+somebody changed marks, boards or trash of the library. Binary ones are previews. A client may send
 ``{"follow": [ids] | null | "all"}`` (these jobs, all of its own, or everybody's for an
 administrator), which is answered with a snapshot, and ``{"ping": …}``, which comes back as a pong.
 """
@@ -127,6 +128,9 @@ async def _speak(socket: WebSocket, hub: Hub, follower: Follower, pongs: list[An
             continue
         if pongs:
             await socket.send_text(json.dumps({"type": "pong", "ping": pongs.pop()}))
+        if follower.library is not None:
+            revision, follower.library = follower.library, None
+            await socket.send_text(json.dumps({"type": "library", "revision": revision}))
         if follower.stale:
             await socket.send_text(json.dumps(hub.snapshot(follower)))
             for job in hub.current(follower):

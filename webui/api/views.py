@@ -10,14 +10,22 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from webui.core.params import Field, fields_of
-from webui.core.requests import Txt2Img
-from webui.core.results import Caller, JobEvent, JobProgress, SavedImage
+from webui.core.requests import Request, Txt2Img, spent
+from webui.core.results import Caller, JobEvent, JobProgress, SavedImage, Score
 
 if TYPE_CHECKING:
     from webui.jobs import ExecutorStatus, Job
 
 _LENGTH = struct.Struct("<I")
 _SHORT_PROMPT = 200
+_NO_MARKS = {
+    "favourite": False,
+    "tags": (),
+    "boards": (),
+    "missing": False,
+    "deleted": None,
+    "imported": False,
+}
 
 
 def job_view(job: Job, caller: Caller, *, whole: bool = True) -> dict[str, Any]:
@@ -39,15 +47,35 @@ def job_view(job: Job, caller: Caller, *, whole: bool = True) -> dict[str, Any]:
         "images": [image_view(image, caller) for image in job.images],
         "prompt": job.request.prompt[:_SHORT_PROMPT],
     }
+    if job.scores:
+        view["scores"] = [score_view(score) for score in job.scores]
     if whole:
-        view["request"] = asdict(job.request)
+        view["request"] = request_view(job.request)
     return view
+
+
+def request_view(request: Request) -> dict[str, Any]:
+    """A request as it was asked, without the bytes of pictures that came with it."""
+    return asdict(spent(request))
+
+
+def score_view(score: Score) -> dict[str, Any]:
+    """How well something fits: 100 × the cosine, CLIPScore, and its share of all compared."""
+    return {
+        "name": score.name,
+        "index": score.index,
+        "clip_score": round(score.clip_score, 3),
+        "clipscore": round(score.hessel, 5),
+        "probability": round(score.probability, 6),
+    }
 
 
 def image_view(image: SavedImage, caller: Caller) -> dict[str, Any]:
     """A picture; where it lies on the server's disk is for administrators, others get its name."""
-    view = asdict(image)
+    view = {**_NO_MARKS, **asdict(image)}
     view["url"] = f"/api/v1/images/{quote(image.id, safe='')}"
+    view["thumbnail"] = f"{view['url']}/thumbnail"
+    view["name"] = PurePath(image.path).name
     if not caller.is_admin:
         view["path"] = PurePath(image.path).name
     return view
@@ -69,6 +97,8 @@ def event_view(event: JobEvent, caller: Caller) -> dict[str, Any]:
         view["preview_seq"] = event.preview_seq
     if event.image is not None:
         view["image"] = image_view(event.image, caller)
+    if event.scores is not None:
+        view["scores"] = [score_view(score) for score in event.scores]
     if event.error is not None:
         view["error"] = asdict(event.error)
     return view

@@ -14,12 +14,12 @@ from webui.catalog.folders import digest_of, identify_folder, weight_files
 from webui.catalog.hashes import Hashes
 from webui.catalog.header import read_header
 from webui.catalog.identify import identify_file
+from webui.catalog.places import places
 from webui.catalog.scan import SUFFIX, Candidate, scan
 from webui.core.errors import EaselError, ErrorInfo, ModelError, NotFound, UnsafeFile
 from webui.core.models import ModelRef
 
 STARTER = "easel-starter"
-FOLDERS = ("checkpoints", "Stable-diffusion")  # ours, and A1111's own name for it
 _TITLE = re.compile(r"(.*\S)\s*\[([0-9a-fA-F]{8,64})\]")
 
 _Signature = tuple[str, str, tuple[tuple[str, int, int], ...]]
@@ -37,11 +37,13 @@ class Catalog:
     """What lies in ``models_dir``, looked at anew whenever it is asked.
 
     A file is identified once, from its header; again only when its size or time changes.
-    ``cache`` is the folder where hashes are kept between runs. Safe to use from several threads.
+    ``cache`` is the folder where hashes are kept between runs. ``installation`` is the folder of an
+    A1111, Forge or ComfyUI whose models are used too ("": none). Safe to use from several threads.
     """
 
-    def __init__(self, models_dir: Path, cache: Path | None = None) -> None:
+    def __init__(self, models_dir: Path, cache: Path | None = None, installation: str = "") -> None:
         self.models_dir = models_dir
+        self.installation = installation
         self._hashes = Hashes(cache / "model-hashes.json" if cache else None)
         self._identified: dict[_Signature, ModelRef | ErrorInfo] = {}
         self._lock = threading.Lock()
@@ -106,7 +108,8 @@ class Catalog:
 
     def _look(self) -> _State:
         with self._lock:
-            candidates = [c for folder in FOLDERS for c in scan(self.models_dir / folder)]
+            folders = places(self.models_dir, self.installation, "checkpoints")
+            candidates = [c for folder in folders for c in scan(folder)]
             found: dict[_Signature, ModelRef | ErrorInfo] = {}
             refs: dict[str, ModelRef] = {}
             problems: list[tuple[str, ErrorInfo]] = []

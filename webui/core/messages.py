@@ -8,7 +8,7 @@ from typing import Literal
 from webui.core.errors import ErrorInfo
 from webui.core.models import ModelRef
 from webui.core.requests import Request
-from webui.core.results import Pixels
+from webui.core.results import Pixels, Score
 
 # ---- server → worker
 
@@ -102,13 +102,32 @@ class JobPreview:
 
 @dataclass(frozen=True, slots=True)
 class JobImage:
-    """A finished picture. ``seconds`` is how long it took from its first step to its pixels."""
+    """A finished picture. ``seconds`` is how long it took from its first step to its pixels.
+
+    ``clip_score`` is 100 × the cosine of picture and prompt, where it was measured. ``candidate``
+    is the picture's number among all that were drawn for the request (None: its ``index``).
+    """
 
     job_id: str
     index: int
     seed: int
     pixels: Pixels
     seconds: float
+    clip_score: float | None = None
+    candidate: int | None = None
+
+    @property
+    def drawn(self) -> int:
+        """The number that its noise was drawn with: ``index``, unless it is the best of several."""
+        return self.index if self.candidate is None else self.candidate
+
+
+@dataclass(frozen=True, slots=True)
+class JobScores:
+    """What was measured, best first."""
+
+    job_id: str
+    scores: tuple[Score, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +161,7 @@ WorkerEvent = (
     | JobStep
     | JobPreview
     | JobImage
+    | JobScores
     | JobFinished
     | WorkerStats
 )

@@ -16,7 +16,9 @@ class ModelRef:
     ``name`` is what users see and requests carry (path below ``models/checkpoints`` without
     ``.safetensors``); ``path`` the absolute place; ``family`` the engine's family ("sd15");
     ``digest`` a content key known at once (path, size, mtime and header digest);
-    ``native_size`` the side in pixels it was trained at.
+    ``native_size`` the side in pixels it was trained at. ``judge`` is the CLIP model that scores
+    what is drawn with this one, where the request asks for that. A CLIP model is described the same
+    way: its family is "clip", what it "predicts" means nothing.
     """
 
     name: str
@@ -26,3 +28,4 @@ class ModelRef:
     prediction: Prediction
     native_size: int
     digest: str
+    judge: ModelRef | None = None

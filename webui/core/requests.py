@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from webui.core import params
 from webui.core.errors import InvalidRequest
+from webui.core.measure import Measure
 from webui.core.params import Param
 from webui.core.samplers import NOISE_SOURCES, SAMPLERS, SCHEDULES, split_schedule
 from webui.core.seeds import MAX_SEED
@@ -176,6 +177,42 @@ class Txt2Img:
             help="The same seed draws the same picture; -1 takes a random one.",
         ),
     ] = -1
+    variation_seed: Annotated[
+        int,
+        Param(
+            label="Variation seed",
+            control="seed",
+            minimum=-1,
+            maximum=MAX_SEED,
+            step=1,
+            infotext="Variation seed",
+            a1111="subseed",
+            help="The seed of the noise that is mixed in; -1 takes a random one.",
+        ),
+    ] = -1
+    variation_strength: Annotated[
+        float,
+        Param(
+            label="Variation strength",
+            control="slider",
+            minimum=0.0,
+            maximum=1.0,
+            step=0.01,
+            infotext="Variation seed strength",
+            a1111="subseed_strength",
+            help="How much of the variation seed's noise is mixed in: 0 none, 1 nothing else.",
+        ),
+    ] = 0.0
+    tiling: Annotated[
+        bool,
+        Param(
+            label="Tiling",
+            control="checkbox",
+            infotext="Tiling",
+            a1111="tiling",
+            help="Draw a picture whose opposite edges meet, so that it can be repeated as a tile.",
+        ),
+    ] = False
     clip_skip: Annotated[
         int,
         Param(
@@ -202,6 +239,29 @@ class Txt2Img:
         ),
     ] = "NV"
 
+    best_of: Annotated[
+        int,
+        Param(
+            label="Best of",
+            control="slider",
+            minimum=1,
+            maximum=64,
+            step=1,
+            infotext="Best of",
+            help="Draws that many candidates for each picture and keeps the one that CLIP finds "
+            "closest to the prompt, as DALL·E did.",
+        ),
+    ] = 1
+    clip_score: Annotated[
+        bool,
+        Param(
+            label="CLIP score",
+            control="checkbox",
+            help="Measure with CLIP how well the picture fits the prompt, and note it with the "
+            "parameters.",
+        ),
+    ] = False
+
     def __post_init__(self) -> None:
         params.check_all(self)
         _set_names(self)
@@ -217,8 +277,18 @@ class Txt2Img:
         """How many pictures the request asks for."""
         return self.batch_count * self.batch_size
 
+    @property
+    def judged(self) -> bool:
+        """Whether a CLIP model looks at what is drawn."""
+        return self.best_of > 1 or self.clip_score
 
-Request = Txt2Img
+
+Request = Txt2Img | Measure
+
+
+def spent(request: Request) -> Request:
+    """What is worth keeping of a request once its job has ended: pictures it brought are not."""
+    return request.spent() if isinstance(request, Measure) else request
 
 
 def _set_names(request: Txt2Img) -> None:
@@ -239,6 +309,12 @@ def _check_together(request: Txt2Img) -> None:
         raise InvalidRequest(
             f"Batch count × batch size is {request.count}; the most is {MAX_IMAGES}.",
             field="batch_count",
+        )
+    if request.count * request.best_of > MAX_IMAGES:
+        raise InvalidRequest(
+            f"Best of {request.best_of} for {request.count} pictures draws "
+            f"{request.count * request.best_of}; the most is {MAX_IMAGES}.",
+            field="best_of",
         )
     if (request.width or 0) * (request.height or 0) > MAX_PIXELS:
         raise InvalidRequest(

@@ -57,10 +57,35 @@ class JobProgress:
     seconds_left: float | None = None
 
 
-ImageFormat = Literal["png", "jpeg", "webp"]
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How well one picture and one text fit.
+
+    ``name`` is the picture's when pictures are ranked and the label's when labels are found,
+    ``index`` its place in the request. ``cosine`` of the two CLIP vectors is -1..1; ``probability``
+    is the softmax over all that were compared, with the model's own scale.
+    """
+
+    name: str
+    index: int
+    cosine: float
+    probability: float
+
+    @property
+    def clip_score(self) -> float:
+        """100 × cosine, as most tools print it."""
+        return 100 * self.cosine
+
+    @property
+    def hessel(self) -> float:
+        """CLIPScore of Hessel et al. 2021: 2.5 × max(cosine, 0)."""
+        return 2.5 * max(self.cosine, 0.0)
+
+
+ImageFormat = Literal["png", "jpeg", "webp", "avif"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 EventKind = Literal[
-    "queued", "started", "progress", "preview", "image", "done", "failed", "cancelled"
+    "queued", "started", "progress", "preview", "image", "scores", "done", "failed", "cancelled"
 ]
 
 
@@ -70,7 +95,8 @@ class JobEvent:
 
     ``seq`` grows by one over all events of a server process. Which of the other fields are set
     depends on ``kind``: queued → position; progress → progress; preview → preview_seq (the frame is
-    fetched from the queue: the latest wins); image → image; failed → error.
+    fetched from the queue: the latest wins); image → image; scores → scores (best first);
+    failed → error.
     """
 
     seq: int
@@ -81,6 +107,7 @@ class JobEvent:
     progress: JobProgress | None = None
     preview_seq: int | None = None
     image: SavedImage | None = None
+    scores: tuple[Score, ...] | None = None
     error: ErrorInfo | None = None
 
 

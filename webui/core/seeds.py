@@ -12,6 +12,15 @@ def resolve_seed(seed: int) -> int:
     return secrets.randbelow(MAX_SEED + 1) if seed < 0 else seed
 
 
-def image_seed(seed: int, index: int) -> int:
-    """The seed of image ``index`` of a request: seed + index, as in A1111, within 32 bits."""
+def image_seed(seed: int, index: int, variation_strength: float = 0.0) -> int:
+    """The seed of image ``index`` of a request, within 32 bits.
+
+    As in A1111: seed + index; with a ``variation_strength`` above 0 every image has the same seed,
+    and its :func:`variation_seed` counts up instead.
+    """
+    return (seed + (0 if variation_strength else index)) % (MAX_SEED + 1)
+
+
+def variation_seed(seed: int, index: int) -> int:
+    """The variation seed of image ``index``: it counts up whatever the strength is."""
     return (seed + index) % (MAX_SEED + 1)

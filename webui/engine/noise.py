@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,6 +18,16 @@ _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _TO_UNIT = 2.0**-32
 _TO_ANGLE = 2.0**-32 * 2 * math.pi
+_SAME = 0.9995  # mean cosine above which two noises count as one
+_PARALLEL = 1e-6  # sine below which two columns have no plane to turn in
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """Another seed's noise, mixed into an image's initial noise with ``strength`` 0..1."""
+
+    seed: int
+    strength: float
 
 
 class NoiseStream:
@@ -24,7 +35,8 @@ class NoiseStream:
 
     ``seed`` 0..2⁶⁴ − 1, ``shape`` (C, h, w). ``source`` is one of ``core.samplers.NOISE_SOURCES``:
     "NV" what an NVIDIA GPU draws (:func:`philox_normal`), computed the same on every device; "CPU"
-    and "GPU" torch's own generator there. Tensors are float32 on ``device``.
+    and "GPU" torch's own generator there. A ``variation`` takes part in the initial noise only, and
+    takes no draw of ``seed``. Tensors are float32 on ``device``.
     """
 
     def __init__(
@@ -33,8 +45,11 @@ class NoiseStream:
         shape: Sequence[int],
         source: str = "NV",
         device: torch.device | str = "cpu",
+        variation: Variation | None = None,
     ) -> None:
         self._seed = seed
+        self._source = source
+        self._variation = variation if variation is not None and variation.strength else None
         self._shape = tuple(shape)
         self._device = torch.device(device)
         self._draws = 0
@@ -45,13 +60,43 @@ class NoiseStream:
 
     def __call__(self) -> Tensor:
         """The next draw [C, h, w]."""
+        noise = self._draw()
+        variation, self._variation = self._variation, None
+        if variation is not None:
+            other = NoiseStream(variation.seed, self._shape, self._source, self._device)
+            noise = slerp(variation.strength, noise, other._draw())
+        return noise.to(self._device)
+
+    def _draw(self) -> Tensor:
+        """The next draw of the seed itself, where it is made."""
         if self._generator is None:
             noise = torch.from_numpy(philox_normal(self._seed, self._draws, self._shape))
         else:
             place = self._generator.device
             noise = torch.randn(self._shape, generator=self._generator, device=place)
         self._draws += 1
-        return noise.to(self._device)
+        return noise
+
+
+def slerp(strength: float, low: Tensor, high: Tensor) -> Tensor:
+    """Noise on the way from ``low`` (``strength`` 0) to ``high`` (1), both [C, h, w].
+
+    Spherical interpolation, sin((1 − t)ω)/sin ω · low + sin(tω)/sin ω · high, with an angle ω for
+    each column of each channel, as A1111 has it: the angle is taken along the height. Noise that
+    is the same on both sides stays what it is, and so do columns that are parallel.
+    """
+    cosine = (_unit(low) * _unit(high)).sum(dim=1, keepdim=True)
+    if cosine.mean() > _SAME:
+        return low * strength + high * (1 - strength)
+    omega = torch.acos(cosine.clamp(-1, 1))
+    sine = torch.sin(omega)
+    of_low, of_high = torch.sin((1 - strength) * omega), torch.sin(strength * omega)
+    mixed = (of_low / sine) * low + (of_high / sine) * high
+    return torch.where(sine.abs() > _PARALLEL, mixed, (1 - strength) * low + strength * high)
+
+
+def _unit(noise: Tensor) -> Tensor:
+    return noise / torch.linalg.vector_norm(noise, dim=1, keepdim=True)
 
 
 def philox_normal(seed: int, draw: int, shape: Sequence[int]) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from webui.engine.families.base import Decoder
+from webui.engine.families.base import SizedDecodes
 
 MAX_SIDE = 512
 SHARE = 0.03
@@ -45,9 +45,9 @@ class Previewer:
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self._looks: WeakKeyDictionary[Decoder, _Look] = WeakKeyDictionary()
+        self._looks: WeakKeyDictionary[SizedDecodes, _Look] = WeakKeyDictionary()
 
-    def prepare(self, decoder: Decoder, channels: int) -> None:
+    def prepare(self, decoder: SizedDecodes, channels: int) -> None:
         """Get to know a decoder of latents with that many channels; takes a few small decodes."""
         if decoder not in self._looks:
             latents = sample_latents(channels)
@@ -59,7 +59,7 @@ class Previewer:
             self._looks[decoder] = _Look(fit_colours(latents, images), seconds)
 
     def picture(
-        self, decoder: Decoder, latents: Tensor, width: int, height: int, allowed: float
+        self, decoder: SizedDecodes, latents: Tensor, width: int, height: int, allowed: float
     ) -> bytes | None:
         """A JPEG of ``latents`` [C, h, w], at the picture's size but no side above 512.
 
@@ -144,5 +144,5 @@ def encode(image: NDArray[np.uint8], width: int, height: int) -> bytes:
     return buffer.getvalue()
 
 
-def _decoded(decoder: Decoder, latents: Tensor) -> NDArray[np.uint8]:
+def _decoded(decoder: SizedDecodes, latents: Tensor) -> NDArray[np.uint8]:
     return decoder.decode(latents[None].nan_to_num())[0].numpy()

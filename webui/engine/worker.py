@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from webui.core import wire
 from webui.core.errors import EaselError, ErrorInfo, describe
+from webui.core.measure import Measure
 from webui.core.messages import (
     Command,
     JobFinished,
@@ -36,6 +37,7 @@ from webui.core.messages import (
 )
 
 if TYPE_CHECKING:
+    from webui.engine.clip.measuring import Measuring
     from webui.engine.pipelines.txt2img import Script, Txt2ImgDrawing, Wait
 
 Emit = Callable[[WorkerEvent], None]
@@ -71,7 +73,7 @@ class _Job:
     """A job that the worker has taken up."""
 
     spec: JobSpec
-    drawing: Txt2ImgDrawing
+    drawing: Txt2ImgDrawing | Measuring
     script: Script[None]
     wait: Wait = "turn"
 
@@ -138,12 +140,14 @@ class Worker:
         self._studio.manager.release_unused()
 
     def _take(self, spec: JobSpec) -> None:
+        from webui.engine.clip.measuring import Measuring
         from webui.engine.pipelines.txt2img import Txt2ImgDrawing
 
         if spec.job_id in self._jobs:
             return
         self._emit(JobStarted(spec.job_id, spec.attempt))
-        drawing = Txt2ImgDrawing(spec, self._studio)
+        kind = Measuring if isinstance(spec.request, Measure) else Txt2ImgDrawing
+        drawing = kind(spec, self._studio)
         self._jobs[spec.job_id] = _Job(spec, drawing, drawing.script())
 
     def _stop(self, command: StopJob) -> None:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from webui.core.errors import EaselError, ErrorInfo
+from webui.core.measure import Measure
 from webui.core.models import ModelRef
-from webui.core.requests import Request, Txt2Img
-from webui.core.results import JobProgress, SavedImage
+from webui.core.requests import Txt2Img
+from webui.core.results import JobProgress, SavedImage, Score
 from webui.jobs.record import Job
 
-_KINDS: dict[str, type[Request]] = {"txt2img": Txt2Img}
+_KINDS: dict[str, type[Txt2Img] | type[Measure]] = {"txt2img": Txt2Img, "measure": Measure}
 
 COLUMNS = (
     "id",
@@ -32,6 +33,7 @@ COLUMNS = (
     "request",
     "model",
     "error",
+    "scores",
 )
 
 
@@ -58,6 +60,7 @@ def to_row(job: Job) -> tuple[Any, ...]:
         _dump(job.request),
         _dump(job.model),
         _dump(job.error) if job.error else None,
+        json.dumps([dataclasses.astuple(s) for s in job.scores]) if job.scores else None,
     )
 
 
@@ -80,7 +83,7 @@ def _to_job(row: dict[str, Any], images: Sequence[str]) -> Job:
     return Job(
         id=row["id"],
         request=request,
-        model=ModelRef(**json.loads(row["model"])),
+        model=_model(json.loads(row["model"])),
         owner=row["owner"],
         created=row["created"],
         order=row["place"],
@@ -95,7 +98,13 @@ def _to_job(row: dict[str, Any], images: Sequence[str]) -> Job:
         progress=JobProgress(fraction=fraction, images=request.count),
         error=ErrorInfo(**json.loads(row["error"])) if row["error"] else None,
         images=tuple(SavedImage(**json.loads(text)) for text in images),
+        scores=tuple(Score(*one) for one in json.loads(row["scores"] or "[]")),
     )
+
+
+def _model(values: dict[str, Any]) -> ModelRef:
+    judge = values.pop("judge", None)
+    return ModelRef(**values, judge=ModelRef(**judge) if judge else None)
 
 
 def _state(text: Any) -> Any:

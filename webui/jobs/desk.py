@@ -7,7 +7,15 @@ import time
 from dataclasses import replace
 
 from webui.core.errors import Conflict, ErrorInfo, StorageError
-from webui.core.messages import JobFinished, JobImage, JobPhase, JobPreview, JobSpec, JobStep
+from webui.core.messages import (
+    JobFinished,
+    JobImage,
+    JobPhase,
+    JobPreview,
+    JobScores,
+    JobSpec,
+    JobStep,
+)
 from webui.core.models import ModelRef
 from webui.core.requests import Request
 from webui.core.results import EventKind, SavedImage
@@ -25,6 +33,7 @@ from webui.jobs.record import (
     Place,
     Progressed,
     Released,
+    Scored,
     Stop,
 )
 
@@ -191,6 +200,12 @@ class Desk:
         else:
             self.book.change(job_id, Fault(kept))
             self._set_deadline(job_id)
+
+    def scored(self, event: JobScores) -> None:
+        """Note what was measured."""
+        if self.running(event.job_id) is not None:
+            self.book.change(event.job_id, Scored(event.scores))
+            self._publish(event.job_id, "scores", scores=event.scores)
 
     def finished(self, event: JobFinished) -> None:
         """End a job as the worker says."""

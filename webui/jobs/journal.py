@@ -35,6 +35,7 @@ _MIGRATIONS = (
         place INTEGER NOT NULL, record TEXT NOT NULL, PRIMARY KEY (job, place)
     ) WITHOUT ROWID;
     """,
+    "ALTER TABLE jobs ADD COLUMN scores TEXT;",
 )
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 _PUT = (

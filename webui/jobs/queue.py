@@ -13,6 +13,7 @@ from webui.core.messages import (
     JobImage,
     JobPhase,
     JobPreview,
+    JobScores,
     JobStarted,
     JobStep,
     RunJob,
@@ -293,6 +294,8 @@ class JobQueue:
                     self._desk.progressed(event)
                 case JobPreview():
                     self._desk.previewed(event)
+                case JobScores():
+                    self._desk.scored(event)
                 case JobFinished():
                     self._desk.finished(event)
                     self._note_change()

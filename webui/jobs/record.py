@@ -7,8 +7,8 @@ from typing import Literal
 
 from webui.core.errors import ErrorInfo, WorkerDied
 from webui.core.models import ModelRef
-from webui.core.requests import Request
-from webui.core.results import JobProgress, JobState, SavedImage
+from webui.core.requests import Request, spent
+from webui.core.results import JobProgress, JobState, SavedImage, Score
 
 MAX_LOSSES = 2  # workers a job may take down before it is given up
 MAX_ATTEMPTS = 5  # starts without an end, whoever's doing, before it is given up
@@ -43,6 +43,7 @@ class Job:
     progress: JobProgress = field(default_factory=JobProgress)
     error: ErrorInfo | None = None
     images: tuple[SavedImage, ...] = ()
+    scores: tuple[Score, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -87,6 +88,13 @@ class Kept:
     """One of its pictures was saved; one of the same index is replaced."""
 
     image: SavedImage
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What it was to measure is measured."""
+
+    scores: tuple[Score, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +143,9 @@ class Released:
     time: float
 
 
-Change = Begin | Stop | Place | Progressed | Kept | Fault | End | Lost | Recovered | Released
+Change = (
+    Begin | Stop | Place | Progressed | Kept | Scored | Fault | End | Lost | Recovered | Released
+)
 
 
 class ChangeError(ValueError):
@@ -178,11 +188,8 @@ def _running(job: Job, change: Change) -> Job:
     match change:
         case Stop():
             return replace(job, stopping=True)
-        case Progressed(progress):
-            return replace(job, progress=progress)
-        case Kept(image):
-            others = [i for i in job.images if i.index != image.index]
-            return replace(job, images=tuple(sorted([*others, image], key=lambda i: i.index)))
+        case Progressed() | Kept() | Scored():
+            return _noted(job, change)
         case Fault(error):
             return replace(job, stopping=True, error=job.error or error)
         case End(time, error, stopped):
@@ -191,6 +198,17 @@ def _running(job: Job, change: Change) -> Job:
             return _interrupted(job, change)
         case _:
             raise _illegal(job, change)
+
+
+def _noted(job: Job, change: Progressed | Kept | Scored) -> Job:
+    match change:
+        case Progressed(progress):
+            return replace(job, progress=progress)
+        case Kept(image):
+            others = [i for i in job.images if i.index != image.index]
+            return replace(job, images=tuple(sorted([*others, image], key=lambda i: i.index)))
+        case Scored(scores):
+            return replace(job, scores=scores)
 
 
 def _settle(job: Job, time: float, error: ErrorInfo | None, stopped: bool) -> Job:
@@ -236,7 +254,9 @@ def _end(
     time: float,
     error: ErrorInfo | None = None,
 ) -> Job:
-    return replace(job, state=state, finished=time, error=error, stopping=False, position=None)
+    request = spent(job.request)
+    job = replace(job, state=state, finished=time, error=error, stopping=False, position=None)
+    return job if request is job.request else replace(job, request=request)
 
 
 def _killer(losses: int, lost: Lost) -> ErrorInfo:

@@ -1,4 +1,4 @@
-"""File names of pictures: pure functions of what is known about a picture."""
+"""File and folder names of pictures: pure functions of what is known about a picture."""
 
 from __future__ import annotations
 
@@ -6,31 +6,36 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+
+from webui.library.tokens import NUMBER, Subject, fill
+
+__all__ = [
+    "MAX_BYTES",
+    "Subject",
+    "file_names",
+    "folder_name",
+    "folder_names",
+    "grid_names",
+    "is_grid",
+    "normal",
+    "number_of",
+    "safe",
+    "starts_with_number",
+]
 
 MAX_BYTES = 120
 """A name without its suffix; every file system takes that, also below long folders."""
+MAX_FOLDERS = 8
+"""How deep a folder pattern goes at most."""
+_FOLDER_ROOM = MAX_BYTES // 2  # what a folder's name leaves free, for paths of limited length
 
-_TOKEN = re.compile(r"\[([a-z_]+)\]")
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _RESERVED = re.compile(
     r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE
 )
-_NUMBER = "[number]"
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a name can be made of. ``time`` is local."""
-
-    seed: int
-    prompt: str
-    model: str
-    width: int
-    height: int
-    job: str
-    time: datetime
+_SEPARATOR = re.compile(r"[/\\](?![^\[\]]*\])")  # not one within a part
+_GRID = re.compile(r"grid-\d{4,9}")
 
 
 def folder_name(time: datetime) -> str:
@@ -38,22 +43,51 @@ def folder_name(time: datetime) -> str:
     return time.strftime("%Y-%m-%d")
 
 
+def folder_names(pattern: str, subject: Subject) -> tuple[str, ...]:
+    """The folders within folders that ``pattern`` names; none for an empty one.
+
+    Only a slash in the pattern itself begins another folder, never one in what is filled in, so no
+    prompt leads out of the output folder.
+    """
+    levels = [fill(level, subject) for level in _SEPARATOR.split(pattern)]
+    levels = [level for level in levels if level.strip(" .")][:MAX_FOLDERS]
+    return tuple(safe(level, room=_FOLDER_ROOM) for level in levels)
+
+
+def normal(pattern: str) -> str:
+    """``pattern`` as the functions here want it: ``[none]`` says that the number is the name."""
+    pattern = re.sub(r"\[number\]", NUMBER, pattern, flags=re.IGNORECASE)
+    return re.sub(r"\[none\]", "", pattern, flags=re.IGNORECASE).strip() or NUMBER
+
+
 def file_names(pattern: str, subject: Subject, first: int) -> Iterator[tuple[int, str]]:
     """Endless names to try, without suffix: (number, name), from number ``first`` on.
 
-    A pattern without ``[number]`` gets "-1", "-2" … behind it after the first try.
+    A pattern without ``[number]`` gets "-1", "-2" … behind it after the first try. No name is one
+    of a grid's.
     """
-    stem = safe(_filled(pattern, subject), room=10)
+    stem = safe(fill(pattern, subject), room=10)
     for number in itertools.count(first):
-        if _NUMBER in stem:
-            yield number, safe(stem.replace(_NUMBER, f"{number:05d}"))
+        if NUMBER in stem:
+            name = safe(stem.replace(NUMBER, f"{number:05d}"))
         else:
-            yield number, stem + (f"-{number - first}" if number > first else "")
+            name = stem + (f"-{number - first}" if number > first else "")
+        yield number, f"_{name}" if is_grid(name) else name
+
+
+def grid_names(first: int) -> Iterator[tuple[int, str]]:
+    """Endless names of grids to try, without suffix: ``grid-0000`` and so on, as A1111's."""
+    return ((number, f"grid-{number:04d}") for number in itertools.count(first))
+
+
+def is_grid(name: str) -> bool:
+    """Whether a file name without suffix is a grid's."""
+    return _GRID.fullmatch(name.casefold()) is not None
 
 
 def starts_with_number(pattern: str) -> bool:
     """Whether the next number can be told from the names already in a folder."""
-    return pattern.lstrip().startswith(_NUMBER)
+    return pattern.lstrip().startswith(NUMBER)
 
 
 def number_of(name: str) -> int | None:
@@ -73,20 +107,3 @@ def safe(name: str, room: int = 0) -> str:
     if not text:
         return "picture"
     return f"_{text}"[: MAX_BYTES - room] if _RESERVED.fullmatch(text) else text
-
-
-def _filled(pattern: str, subject: Subject) -> str:
-    """The pattern with every token but the number filled in; unknown ones stay as they are."""
-    words = re.findall(r"\w+", subject.prompt)[:8]
-    values = {
-        "seed": str(subject.seed),
-        "date": folder_name(subject.time),
-        "model_name": subject.model.replace("/", "_"),
-        "prompt_words": " ".join(words)[:60],
-        "width": str(subject.width),
-        "height": str(subject.height),
-        "job": subject.job,
-    }
-    # What is filled in must not become a token itself.
-    shown = {name: value.replace("[", "(").replace("]", ")") for name, value in values.items()}
-    return _TOKEN.sub(lambda m: shown.get(m[1], m[0]), pattern)

@@ -1,17 +1,21 @@
 """What a picture says about how it was drawn: A1111's text, and where files keep it."""
 
-from webui.metadata.chunks import SUFFIXES, encode, image_size, read_infotext
+from webui.metadata.chunks import SUFFIXES, encode, fitting, image_size, read_infotext, read_texts
 from webui.metadata.infotext import infotext
 from webui.metadata.parsing import Usable, parse, to_request, usable
+from webui.metadata.pictures import small_png
 
 __all__ = [
     "SUFFIXES",
     "Usable",
     "encode",
+    "fitting",
     "image_size",
     "infotext",
     "parse",
     "read_infotext",
+    "read_texts",
+    "small_png",
     "to_request",
     "usable",
 ]

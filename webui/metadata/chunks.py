@@ -1,7 +1,7 @@
 """Pictures as files that carry their infotext, and the infotext read back from a file.
 
-PNG keeps it in the text chunk "parameters" (iTXt when it is not latin-1), JPEG and WebP in EXIF's
-UserComment, as A1111 and the readers made for it expect.
+PNG keeps it in the text chunk "parameters" (iTXt when it is not latin-1), JPEG, WebP and AVIF in
+EXIF's UserComment, as A1111 and the readers made for it expect.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,21 +23,63 @@ from webui.core.results import ImageFormat, Pixels
 T = TypeVar("T")
 
 KEY = "parameters"
-SUFFIXES: dict[ImageFormat, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+SUFFIXES: dict[ImageFormat, str] = {
+    "png": ".png",
+    "jpeg": ".jpg",
+    "webp": ".webp",
+    "avif": ".avif",
+}
+MAX_SIDE: dict[ImageFormat, int] = {"jpeg": 65_500, "webp": 16_383, "avif": 32_768}
+"""Pixels on the longer side that a format, or the library that writes or reads it, can hold."""
 
 _EXIF_IFD = 0x8769
 _USER_COMMENT = 0x9286
+_GRAPH_TAGS = (0x010F, 0x0110)  # where ComfyUI's writers of JPEG and WebP put "prompt:{…}"
 _MAX_EXIF_BYTES = 65_000  # a JPEG segment holds 65533 bytes
 _UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, zlib.error, EOFError, KeyError,
-               IndexError, TypeError, OverflowError, Image.DecompressionBombError)  # fmt: skip
+               IndexError, TypeError, OverflowError, RuntimeError,
+               Image.DecompressionBombError)  # fmt: skip
 
 
-def encode(pixels: Pixels, fmt: ImageFormat, quality: int, infotext: str | None) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A picture's size and what is written in its file: A1111's text, ComfyUI's two graphs."""
+
+    width: int
+    height: int
+    infotext: str | None = None
+    graph: str | None = None
+    workflow: str | None = None
+
+
+def fitting(fmt: ImageFormat, width: int, height: int) -> tuple[ImageFormat, str]:
+    """The format to write a picture of that size in, and a sentence if it is another one.
+
+    PNG holds every picture; the others have a longest side.
+    """
+    most = MAX_SIDE.get(fmt)
+    if most is None or max(width, height) <= most:
+        return fmt, ""
+    return "png", (
+        f"A picture of {width}×{height} is too large for {fmt.upper()}, whose longest side is "
+        f"{most} pixels; it was saved as PNG."
+    )
+
+
+def encode(
+    pixels: Pixels,
+    fmt: ImageFormat,
+    quality: int,
+    infotext: str | None,
+    *,
+    lossless: bool = False,
+) -> bytes:
     """The picture as a file's bytes.
 
-    ``quality`` (1..100) matters to JPEG and WebP; ``infotext`` of None writes none. Characters no
-    file can hold (lone surrogates) become "?". In a JPEG a text over 65 kB loses the end of its
-    prompt, never its last line.
+    ``quality`` (1..100) matters to JPEG, WebP and AVIF; ``lossless`` makes a WebP keep every pixel;
+    ``infotext`` of None writes none. Characters no file can hold (lone surrogates) become "?". In a
+    JPEG a text over 65 kB loses the end of its prompt, never its last line. The picture's size must
+    be :func:`fitting`.
     """
     image = Image.frombytes("RGB", (pixels.width, pixels.height), pixels.data)
     text = None if infotext is None else _storable(infotext)
@@ -46,8 +89,10 @@ def encode(pixels: Pixels, fmt: ImageFormat, quality: int, infotext: str | None)
         options = {"compress_type": zlib.Z_RLE, "pnginfo": _png_info(text)}
     else:
         options = {"quality": quality}
-        if fmt == "jpeg" and quality >= 90:
+        if fmt != "webp" and quality >= 90:
             options["subsampling"] = "4:4:4"
+        if fmt == "webp":
+            options["lossless"] = lossless
         if text is not None:
             options["exif"] = _exif(text, _MAX_EXIF_BYTES if fmt == "jpeg" else None)
     out = io.BytesIO()
@@ -56,12 +101,17 @@ def encode(pixels: Pixels, fmt: ImageFormat, quality: int, infotext: str | None)
 
 
 def read_infotext(source: Path | bytes) -> str | None:
-    """The infotext in a PNG, JPEG or WebP file; None when there is none or it is no picture."""
+    """The infotext in a PNG, JPEG, WebP or AVIF file; None when it has none or is no picture."""
     return _with_image(source, _text_of)
 
 
+def read_texts(source: Path | bytes) -> Texts | None:
+    """Size and texts of a PNG, JPEG, WebP or AVIF file; None when it is none."""
+    return _with_image(source, _texts_of)
+
+
 def image_size(source: Path | bytes) -> tuple[int, int] | None:
-    """Width and height of a PNG, JPEG or WebP file; None when it is none."""
+    """Width and height of a PNG, JPEG, WebP or AVIF file; None when it is none."""
     return _with_image(source, lambda image: image.size)
 
 
@@ -71,7 +121,7 @@ def _with_image(source: Path | bytes, ask: Callable[[Image.Image], T]) -> T | No
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             file = io.BytesIO(source) if isinstance(source, bytes) else source
-            with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as image:
+            with Image.open(file, formats=("PNG", "JPEG", "WEBP", "AVIF")) as image:
                 return ask(image)
     except _UNREADABLE:
         return None
@@ -83,6 +133,16 @@ def _text_of(image: Image.Image) -> str | None:
         return text
     comment: Any = image.getexif().get_ifd(_EXIF_IFD).get(_USER_COMMENT)
     return _from_comment(comment) if isinstance(comment, bytes) else None
+
+
+def _texts_of(image: Image.Image) -> Texts:
+    found = {key: image.info.get(key) for key in ("prompt", "workflow")}
+    for tag in _GRAPH_TAGS:
+        key, colon, text = str(image.getexif().get(tag, "")).partition(":")
+        if colon and key.lower() in found:
+            found[key.lower()] = text.strip("\0")
+    graph, workflow = (text if isinstance(text, str) else None for text in found.values())
+    return Texts(*image.size, _text_of(image), graph, workflow)
 
 
 def _png_info(text: str | None) -> PngInfo:

@@ -15,20 +15,35 @@ pictures made on GPUs elsewhere have.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from webui.core.requests import Txt2Img
 
 NEGATIVE = "Negative prompt:"
 
 
-def infotext(request: Txt2Img, *, seed: int, model_hash: str | None, version: str) -> str:
+def infotext(
+    request: Txt2Img,
+    *,
+    seed: int,
+    model_hash: str | None,
+    version: str,
+    variation_seed: int | None = None,
+    clip_score: float | None = None,
+) -> str:
     """The ``parameters`` text of one picture of a request.
 
-    ``seed`` is this picture's own; ``model_hash`` the checkpoint's first ten hex digits if known;
-    ``version`` the program with its version ("easel-0.1.0"). What the request leaves open (size,
-    checkpoint) is left out.
+    ``seed`` and ``variation_seed`` are this picture's own (None: the request's); ``model_hash``
+    the checkpoint's first ten hex digits if known; ``version`` the program with its version
+    ("easel-0.1.0"); ``clip_score`` 100 × the cosine of picture and prompt if it was measured. What
+    the request leaves open (size, checkpoint) is left out.
     """
+    if variation_seed is not None:
+        request = replace(request, variation_seed=variation_seed)
     pairs = parameters(request, seed=seed, model_hash=model_hash, version=version)
+    if clip_score is not None:
+        version = pairs.pop("Version")
+        pairs |= {"CLIP score": f"{clip_score:.1f}", "Version": version}
     last = ", ".join(f"{key}: {quote(value)}" for key, value in pairs.items())
     negative = f"\n{NEGATIVE} {request.negative_prompt}" if request.negative_prompt else ""
     return f"{request.prompt}{negative}\n{last}".strip()
@@ -48,11 +63,24 @@ def parameters(
         "Size": size,
         "Model hash": model_hash,
         "Model": request.checkpoint or None,
+        **_variation(request),
         "Clip skip": str(request.clip_skip) if request.clip_skip > 1 else None,
         "RNG": request.noise_source,
+        "Tiling": "True" if request.tiling else None,
+        "Best of": str(request.best_of) if request.best_of > 1 else None,
         "Version": version,
     }
     return {key: value for key, value in pairs.items() if value is not None}
+
+
+def _variation(request: Txt2Img) -> dict[str, str | None]:
+    """The variation's seed and strength, where there is one."""
+    if not request.variation_strength:
+        return {}
+    return {
+        "Variation seed": str(request.variation_seed),
+        "Variation seed strength": number(request.variation_strength),
+    }
 
 
 def number(value: float) -> str:

@@ -18,6 +18,7 @@ MAX_CHARS = 200_000
 _PAIR = re.compile(r'(\w[\w \-/]{0,80}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 _SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
 _WHEN_ABSENT = {"Clip skip": "1", "RNG": "NV", "Schedule type": "Automatic"}
+_OFF_WHEN_ABSENT = {"Variation seed strength": "0", "Tiling": "False", "Best of": "1"}
 _TEXT_KEYS = {f.param.infotext for f in fields_of(Txt2Img) if f.type is str and f.param.infotext}
 
 
@@ -97,7 +98,8 @@ def _entries(key: str, value: str) -> dict[str, str]:
 def _texts(parsed: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     keys = {"prompt": "Prompt", "negative_prompt": "Negative prompt"}
     keys |= {"width": "Size-1", "height": "Size-2"}
+    found = {**(_OFF_WHEN_ABSENT if "Steps" in parsed else {}), **parsed}
     for field in fields_of(Txt2Img):
         key = field.param.infotext or keys.get(field.name)
-        if key is not None and key in parsed:
-            yield field.name, parsed[key]
+        if key is not None and key in found:
+            yield field.name, found[key]

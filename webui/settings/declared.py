@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from webui.core.errors import InvalidRequest, SetupError
-from webui.core.params import Field, Param, fields_of
+from webui.core.params import Field, fields_of
 from webui.settings.auth import parse_auth
-from webui.settings.sections import SECTIONS
+from webui.settings.sections import GROUPS, SECTIONS, SettingParam
 
 PREFIX = "EASEL_"
 
@@ -36,9 +36,15 @@ class Setting:
         return f"{PREFIX}{self.section}_{self.field.name}".upper()
 
     @property
-    def param(self) -> Param:
-        """Label, help, bounds and kind of control."""
+    def param(self) -> SettingParam:
+        """Label, help, bounds, kind of control, and when a change counts."""
+        assert isinstance(self.field.param, SettingParam), "settings are declared with SettingParam"
         return self.field.param
+
+    @property
+    def group(self) -> str:
+        """What its section is called on the page."""
+        return GROUPS[self.section]
 
     @property
     def default(self) -> Any:
@@ -65,11 +71,19 @@ def convert(setting: Setting, value: Any, *, source: str, base: Path) -> Any:
     the folder relative paths are meant from. Texts are parsed where the setting is not a text.
     """
     try:
-        checked = _convert(setting, value, base)
-        check = _CHECKS.get(setting.key)
-        return check(checked) if check else checked
-    except (InvalidRequest, SetupError) as error:
+        return checked(setting, value, base=base)
+    except InvalidRequest as error:
         raise SetupError(f"{source}: {error.message}") from None
+
+
+def checked(setting: Setting, value: Any, *, base: Path) -> Any:
+    """``value`` as the setting's type, checked; ``InvalidRequest`` names the setting as field."""
+    try:
+        converted = _convert(setting, value, base)
+        check = _CHECKS.get(setting.key)
+        return check(converted) if check else converted
+    except (InvalidRequest, SetupError) as error:
+        raise InvalidRequest(error.message, field=setting.key) from None
 
 
 def _convert(setting: Setting, value: Any, base: Path) -> Any:
@@ -87,6 +101,7 @@ def _convert(setting: Setting, value: Any, base: Path) -> Any:
 
 def _option(setting: Setting, value: Any) -> str:
     text = value.strip().casefold() if isinstance(value, str) else value
+    text = _SAME.get(text, text) if isinstance(text, str) else text
     if text not in setting.options:
         known = ", ".join(setting.options[:-1]) + f" or {setting.options[-1]}"
         raise SetupError(f"{setting.param.label} is {_short(value)}; it can be {known}.")
@@ -142,8 +157,19 @@ def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
 
 def _pattern(pattern: str) -> str:
     if not pattern.strip():
-        raise SetupError("File name pattern is empty; the usual one is [number]-[seed].")
+        raise SetupError("Images filename pattern is empty; the usual one is [number]-[seed].")
     return pattern
+
+
+def _installation(folder: str) -> str:
+    path = folder.strip()
+    if not path:
+        return ""
+    if "\0" in path or not Path(path).expanduser().is_absolute():
+        raise SetupError(
+            f"Folder of an existing installation is {_short(path)}; give its whole path."
+        )
+    return str(Path(path).expanduser())
 
 
 def _short(value: Any) -> str:
@@ -151,9 +177,11 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+_SAME: Mapping[str, str] = {"jpg": "jpeg"}  # other words for an option
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "server.host": _host,
     "server.allowed_origins": _origins,
     "saving.name_pattern": _pattern,
     "device.device": _device,
+    "paths.installation": _installation,
 }

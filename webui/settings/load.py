@@ -12,7 +12,7 @@ from typing import Any
 
 from webui.core.errors import SetupError
 from webui.settings.declared import PREFIX, Setting, convert, describe
-from webui.settings.sections import SECTIONS, Settings
+from webui.settings.sections import SECTIONS, Settings, Source
 
 HOME_VARIABLE = "EASEL_HOME"
 FILE_NAME = "settings.toml"
@@ -23,6 +23,7 @@ class _Found:
     """Values and warnings as they are gathered, later sources over earlier ones."""
 
     values: dict[str, Any]
+    sources: dict[str, Source] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -43,14 +44,22 @@ def load_settings(
     home = (home or find_home(environ)).absolute()
     found = _Found({s.key: s.default for s in describe()})
     for setting in describe():
-        if setting.section == "paths":
+        if setting.field.type is Path:
             found.values[setting.key] = home / setting.default
-    named = {**_from_environment(found, environ), **_from_overrides(overrides or {})}
+    from_environment = _from_environment(found, environ)
+    from_flags = _from_overrides(overrides or {})
+    named = {**from_environment, **from_flags}
     if "paths.data" in named:
         found.values["paths.data"] = named["paths.data"]
-    found.values.update(_from_file(found, home))
-    found.values.update(named)
-    return _build(found)
+    from_file = _from_file(found, home)
+    found.values.update({**from_file, **named})
+    found.sources = {
+        **dict.fromkeys(found.values, "default"),
+        **dict.fromkeys(from_file, "file"),
+        **dict.fromkeys(from_environment, "environment"),
+        **dict.fromkeys(from_flags, "flag"),
+    }
+    return _build(found, home)
 
 
 def find_home(environ: Mapping[str, str] | None = None) -> Path:
@@ -122,12 +131,12 @@ def _from_overrides(overrides: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _build(found: _Found) -> Settings:
+def _build(found: _Found, home: Path) -> Settings:
     sections = {
         name: kind(**{s.field.name: found.values[s.key] for s in describe() if s.section == name})
         for name, kind in SECTIONS.items()
     }
-    return Settings(**sections, warnings=tuple(found.warnings))
+    return Settings(**sections, warnings=tuple(found.warnings), sources=found.sources, home=home)
 
 
 def _flatten(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -41,10 +41,11 @@ def save_settings(changes: Mapping[str, Any], settings: Settings) -> None:
         else:
             convert(known[key], value, source=key, base=find_home())
             values[name] = value
-    _replace(path, _toml(data))
+    write_text(path, _toml(data))
 
 
-def _replace(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a small file atomically, readable by its owner only; ``StorageError`` if that fails."""
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,9 +59,7 @@ def _replace(path: Path, text: str) -> None:
         if temporary:
             with suppress(OSError):
                 Path(temporary).unlink()
-        raise StorageError(
-            f"The settings file {path} cannot be written ({error.strerror})."
-        ) from None
+        raise StorageError(f"The file {path} cannot be written ({error.strerror}).") from None
 
 
 def _toml(data: Mapping[str, Any]) -> str:

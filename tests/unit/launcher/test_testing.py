@@ -7,7 +7,13 @@ import pytest
 
 from launcher.layout import Layout
 from launcher.running import LaunchError
-from launcher.testing import find_browser, pytest_arguments, run_tests, variables_of_tests
+from launcher.testing import (
+    find_browser,
+    find_font,
+    pytest_arguments,
+    run_tests,
+    variables_of_tests,
+)
 from tests.unit.launcher.project import own_environment
 
 
@@ -29,6 +35,7 @@ def test_long_tests_are_left_out(arguments: list[str], long: bool, expected: lis
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     """A project of one test, with a browser that is there."""
     monkeypatch.setenv("EASEL_CHROMIUM", sys.executable)
+    monkeypatch.setenv("EASEL_EMOJI_FONT", __file__)
     monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "0")
     layout = Layout(tmp_path / "project")
     own_environment(layout)
@@ -69,7 +76,26 @@ def test_a_failed_test_fails_the_run(project: Layout, capfd: pytest.CaptureFixtu
 
 def test_the_browser_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EASEL_CHROMIUM", sys.executable)
+    monkeypatch.setenv("EASEL_EMOJI_FONT", __file__)
     assert variables_of_tests()["EASEL_CHROMIUM"] == sys.executable
     monkeypatch.setenv("EASEL_CHROMIUM", "/nonexistent/chromium")
     with pytest.raises(LaunchError, match="EASEL_CHROMIUM names /nonexistent/chromium"):
         find_browser()
+
+
+def test_the_font_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EASEL_CHROMIUM", sys.executable)
+    monkeypatch.setenv("EASEL_EMOJI_FONT", str(tmp_path / "own.ttf"))
+    with pytest.raises(LaunchError, match=r"EASEL_EMOJI_FONT names .*own\.ttf"):
+        find_font()
+    (tmp_path / "own.ttf").touch()
+    assert variables_of_tests()["EASEL_EMOJI_FONT"] == str(tmp_path / "own.ttf")
+
+
+def test_a_font_in_a_users_folder_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("EASEL_EMOJI_FONT", raising=False)
+    monkeypatch.setattr("launcher.testing.FONT_FOLDERS", (str(tmp_path),))
+    assert find_font() is None
+    (tmp_path / "noto").mkdir()
+    (tmp_path / "noto" / "NotoColorEmoji.ttf").touch()
+    assert find_font() == str(tmp_path / "noto" / "NotoColorEmoji.ttf")

@@ -44,7 +44,7 @@ def first(pattern: str, subject: Subject = SUBJECT, number: int = 0) -> str:
         ("[date] [job]", "2026-01-31 abc"),
         ("[model_name]", "sub_model v1.5"),
         ("[prompt_words]", "a red 1 2 circle on white lora"),
-        ("[unknown] [SEED]", "[unknown] [SEED]"),
+        ("[unknown] [SEED]", "[unknown] 7"),
         ("plain", "plain"),
         ("../../x", "_.._x"),
         ("/etc/passwd", "_etc_passwd"),

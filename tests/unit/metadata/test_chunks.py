@@ -7,7 +7,6 @@ import random
 import struct
 import zlib
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -15,12 +14,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from webui.core.requests import Txt2Img
-from webui.core.results import Pixels
-from webui.metadata import encode, image_size, infotext, read_infotext
+from webui.core.results import ImageFormat, Pixels
+from webui.metadata import encode, fitting, image_size, infotext, read_infotext
+from webui.metadata.chunks import MAX_SIDE
 
 NOISE = Pixels(48, 32, random.Random(0).randbytes(3 * 48 * 32))
 FLAT = Pixels(48, 32, bytes([200, 30, 40]) * (48 * 32))
-FORMATS: tuple[Literal["png", "jpeg", "webp"], ...] = ("png", "jpeg", "webp")
+FORMATS: tuple[ImageFormat, ...] = ("png", "jpeg", "webp", "avif")
 TEXT = infotext(Txt2Img(prompt="a, b"), seed=1, model_hash=None, version="easel-0.1.0")
 
 
@@ -44,8 +44,8 @@ def test_a_png_holds_every_pixel() -> None:
         assert image.tobytes() == pixels.data
 
 
-@pytest.mark.parametrize("fmt", ["jpeg", "webp"])
-def test_lossy_formats_keep_the_picture_and_obey_quality(fmt: Literal["jpeg", "webp"]) -> None:
+@pytest.mark.parametrize("fmt", ["jpeg", "webp", "avif"])
+def test_lossy_formats_keep_the_picture_and_obey_quality(fmt: ImageFormat) -> None:
     image = opened(encode(FLAT, fmt, 90, None)).convert("RGB")
     assert image.size == (48, 32)
     colour = image.getpixel((20, 20))
@@ -62,9 +62,7 @@ def test_lossy_formats_keep_the_picture_and_obey_quality(fmt: Literal["jpeg", "w
         *("一只猫\n" + TEXT, "Ā", "\ufeff" + TEXT, "\ufffe"),  # as if of the other byte order
     ],
 )
-def test_the_text_comes_back(
-    fmt: Literal["png", "jpeg", "webp"], text: str, tmp_path: Path
-) -> None:
+def test_the_text_comes_back(fmt: ImageFormat, text: str, tmp_path: Path) -> None:
     data = encode(NOISE, fmt, 90, text)
     assert read_infotext(data) == text
     file = tmp_path / "picture"
@@ -74,7 +72,7 @@ def test_the_text_comes_back(
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-def test_without_a_text_there_is_none(fmt: Literal["png", "jpeg", "webp"]) -> None:
+def test_without_a_text_there_is_none(fmt: ImageFormat) -> None:
     assert read_infotext(encode(NOISE, fmt, 90, None)) is None
 
 
@@ -99,6 +97,39 @@ def test_a_jpeg_s_last_line_survives_what_exif_cannot_hold(text: str) -> None:
     assert last == TEXT.splitlines()[-1]
     assert text.startswith(head)
     assert len(head) > 15_000
+
+
+@pytest.mark.parametrize("fmt", ["jpeg", "webp", "avif"])
+def test_other_readers_find_the_comment_in_exif(fmt: ImageFormat) -> None:
+    """Pillow's EXIF reader stands for theirs."""
+    exif = opened(encode(NOISE, fmt, 90, TEXT)).getexif()
+    assert exif.get_ifd(0x8769)[0x9286] == b"UNICODE\0" + TEXT.encode("utf-16-be")
+
+
+@pytest.mark.parametrize("fmt", ["webp", "avif"])
+def test_comments_of_a1111_are_read_from_newer_formats(fmt: str) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + TEXT.encode("utf-16-be")
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(out, fmt.upper(), exif=exif.tobytes())
+    assert read_infotext(out.getvalue()) == TEXT
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_the_largest_picture_of_a_format_can_be_written_and_read(fmt: ImageFormat) -> None:
+    most = MAX_SIDE.get(fmt, 70_000)
+    assert fitting(fmt, most, 1) == (fmt, "")
+    assert image_size(encode(Pixels(most, 1, bytes(3 * most)), fmt, 50, None)) == (most, 1)
+
+
+@pytest.mark.parametrize("fmt", ["jpeg", "webp", "avif"])
+def test_what_a_format_cannot_hold_is_a_png_and_a_sentence(fmt: ImageFormat) -> None:
+    most = MAX_SIDE[fmt]
+    for size in ((most + 1, 1), (1, most + 1)):
+        chosen, note = fitting(fmt, *size)
+        assert chosen == "png"
+        assert fmt.upper() in note
+        assert str(most) in note
 
 
 def test_comments_of_other_writers_are_read() -> None:
@@ -159,9 +190,7 @@ def test_a_missing_file_has_no_text(tmp_path: Path) -> None:
 
 @given(st.sampled_from(FORMATS), st.integers(0, 400), st.binary(min_size=1, max_size=4))
 @settings(max_examples=120, deadline=None)
-def test_damaged_pictures_never_crash(
-    fmt: Literal["png", "jpeg", "webp"], place: int, noise: bytes
-) -> None:
+def test_damaged_pictures_never_crash(fmt: ImageFormat, place: int, noise: bytes) -> None:
     data = bytearray(encode(FLAT, fmt, 80, TEXT))
     place %= len(data)
     data[place : place + len(noise)] = noise

@@ -76,6 +76,27 @@ def test_values_are_quoted_only_where_needed(name: str, written: str) -> None:
     assert to_request(parse(text)).checkpoint == name
 
 
+VARIED = replace(FULL, variation_seed=9, variation_strength=0.3, tiling=True)
+
+
+def test_variation_and_tiling_stand_where_a1111_has_them() -> None:
+    text = infotext(VARIED, seed=1, variation_seed=12, model_hash=None, version="v")
+    assert text.endswith(
+        "Size: 512x768, Model: easel-starter, Variation seed: 12, Variation seed strength: 0.3, "
+        "Clip skip: 2, RNG: CPU, Tiling: True, Version: v"
+    )
+    assert to_request(parse(text)) == replace(VARIED, variation_seed=12)
+
+
+def test_without_a_variation_nothing_is_written_and_an_earlier_one_is_put_back() -> None:
+    text = text_of(replace(FULL, variation_seed=9))
+    assert "Variation" not in text
+    assert "Tiling" not in text
+    values = usable(parse(text)).values
+    assert (values["variation_strength"], values["tiling"]) == (0.0, False)
+    assert "variation_strength" not in usable(parse("only a prompt")).values
+
+
 FROM_A1111 = """\
 girl with an artist's beret, ((eyeshadow))
 second line

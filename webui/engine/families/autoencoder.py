@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
 
 from webui.core.errors import EaselError
+from webui.engine.families.padding import wrapped
 from webui.engine.models import weights
 
 VAE = "VAE"
@@ -35,6 +37,10 @@ class VaeDecoder:
     def to(self, device: torch.device) -> None:
         """Move the weights."""
         self._vae.to(device)
+
+    def seamless(self) -> AbstractContextManager[None]:
+        """Within the block, opposite edges are neighbours."""
+        return wrapped(self._vae)
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:

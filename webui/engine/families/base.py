@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 import torch
@@ -12,7 +13,7 @@ from webui.core.models import ModelRef
 from webui.engine.evaluation import Denoiser
 from webui.engine.levels import NoiseLevels
 
-Role = Literal["text", "denoiser", "decoder"]
+Role = Literal["text", "denoiser", "decoder", "preview", "clip"]
 
 
 class Component(Protocol):
@@ -66,17 +67,37 @@ class TextEncoder(Component, Protocol):
 class LoadedDenoiser(Component, Denoiser, Protocol):
     """A denoiser whose weights can be moved."""
 
+    def seamless(self) -> AbstractContextManager[None]:
+        """Within the block, opposite edges of latents are neighbours; afterwards all is as it was.
 
-class Decoder(Component, Protocol):
-    """Latents to pictures."""
+        Step loop and pipelines go through ``engine.tiling``, which keeps tiled and other images
+        out of one batch.
+        """
+        ...
+
+
+class Decodes(Protocol):
+    """What turns latents into pictures."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pictures, uint8 [B, H, W, 3] on the CPU, from latents [B, C, h, w] on any device."""
+        ...
+
+
+class SizedDecodes(Decodes, Protocol):
+    """What turns latents into pictures, and how much work that is."""
 
     @property
     def weights(self) -> int:
         """How many parameters it has."""
         ...
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Pictures, uint8 [B, H, W, 3] on the CPU, from latents [B, C, h, w] on any device."""
+
+class Decoder(Component, SizedDecodes, Protocol):
+    """The part of a checkpoint that does so."""
+
+    def seamless(self) -> AbstractContextManager[None]:
+        """As ``LoadedDenoiser.seamless``, for what is decoded."""
         ...
 
 
@@ -90,7 +111,7 @@ class Checkpoint(Protocol):
     def levels(self) -> NoiseLevels: ...
 
     def weights(self, role: Role) -> int:
-        """How many parameters that part has."""
+        """How many parameters that part has; 0 if the checkpoint has no such part."""
         ...
 
     def load(

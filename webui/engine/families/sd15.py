@@ -22,7 +22,7 @@ from transformers import CLIPTokenizer
 
 from webui.core.errors import ModelError, UnsafeFile
 from webui.core.models import ModelRef
-from webui.engine.families import autoencoder, clip, unet
+from webui.engine.families import autoencoder, clip, tiny_decoder, unet
 from webui.engine.families.base import Component, Role
 from webui.engine.levels import NoiseLevels
 from webui.engine.models import weights
@@ -33,10 +33,12 @@ Shapes = dict[str, tuple[int, ...]]
 
 CLASSES = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL", "text_encoder": "CLIPTextModel"}
 _PARTS: dict[Role, str] = {"text": "text_encoder", "denoiser": "unet", "decoder": "vae"}
+_PREVIEW = "preview_decoder"  # what a folder may have besides
 _STEMS: dict[Role, str] = {
     "text": "model",
     "denoiser": "diffusion_pytorch_model",
     "decoder": "diffusion_pytorch_model",
+    "preview": "diffusion_pytorch_model",
 }
 
 _CROSS, _PLAIN = "CrossAttn", ""
@@ -134,8 +136,8 @@ class Sd1Checkpoint:
         _check(source.configs)
 
     def weights(self, role: Role) -> int:
-        """How many parameters that part has."""
-        return self._weights[role]
+        """How many parameters that part has; 0 if there is no such part."""
+        return self._weights.get(role, 0)
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
         """(C, h, w) of the latents of a picture."""
@@ -152,6 +154,8 @@ class Sd1Checkpoint:
             return clip.load(config, tensors, self._source.tokenizer(), dtype, device)
         if role == "decoder":
             return autoencoder.load(config, tensors, dtype, device, layout)
+        if role == "preview":
+            return tiny_decoder.load(config, tensors, dtype, device, layout)
         network = unet.load(config, tensors, dtype, device, layout)
         key = (self.ref.digest, dtype)
         return unet.UNetDenoiser(network, self.levels, self.ref.prediction, key)
@@ -176,12 +180,14 @@ class FolderSource:
         configs: dict[Role, Config] = {
             role: weights.read_json(folder / part / "config.json") for role, part in _PARTS.items()
         }
+        if (folder / _PREVIEW / "config.json").is_file():
+            configs["preview"] = weights.read_json(folder / _PREVIEW / "config.json")
         scheduler = weights.read_json(folder / "scheduler" / "scheduler_config.json")
         return cls(folder, NoiseLevels.from_config(scheduler), configs)
 
     def tensors(self, role: Role) -> Tensors:
         """A part's weights."""
-        path = weights.find_weights(self.folder / _PARTS[role], _STEMS[role])
+        path = weights.find_weights(self.folder / _PARTS.get(role, _PREVIEW), _STEMS[role])
         return weights.read_tensors(path)
 
     def tokenizer(self) -> CLIPTokenizer:
@@ -326,6 +332,17 @@ def _check(configs: Mapping[Role, Config]) -> None:
             f"The UNet works on {channels} channels, but the VAE on "
             f"{decoder.get('latent_channels', 4)}: the parts do not belong together."
         )
+    preview = configs.get("preview", {})
+    if preview.get("latent_channels", channels) != channels:
+        raise ModelError(
+            f"The preview decoder works on {preview['latent_channels']} channels, but the UNet on "
+            f"{channels}: the parts do not belong together."
+        )
+    if preview.get("_class_name", tiny_decoder.CLASS) != tiny_decoder.CLASS:
+        raise UnsafeFile(
+            f"The model folder names {str(preview['_class_name'])[:60]!r} as its preview decoder; "
+            f"Easel uses {tiny_decoder.CLASS} and nothing else."
+        )
     width, wanted = text.get("hidden_size", 512), denoiser.get("cross_attention_dim", 1280)
     if width != wanted:
         raise ModelError(
@@ -339,5 +356,6 @@ def _count(role: Role, config: Config) -> int:
         "text": clip.empty_model,
         "denoiser": unet.empty_unet,
         "decoder": autoencoder.empty_vae,
+        "preview": tiny_decoder.empty_tiny,
     }
     return sum(p.numel() for p in makers[role](config).parameters())

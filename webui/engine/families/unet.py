@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from webui.core.models import Prediction
 from webui.engine.families import attention
+from webui.engine.families.padding import wrapped
 from webui.engine.levels import NoiseLevels
 from webui.engine.models import weights
 
@@ -46,6 +48,10 @@ class UNetDenoiser:
     def to(self, device: torch.device) -> None:
         """Move the weights."""
         self._unet.to(device)
+
+    def seamless(self) -> AbstractContextManager[None]:
+        """Within the block, opposite edges are neighbours."""
+        return wrapped(self._unet)
 
     def __call__(self, x: Tensor, sigma: Tensor, cond: Tensor) -> Tensor:
         """Denoised latents [B, C, h, w]; see ``evaluation.Denoiser``."""

@@ -28,6 +28,7 @@ from webui.engine.families.base import (
     Family,
     LoadedDenoiser,
     Role,
+    SizedDecodes,
     TextEncoder,
 )
 from webui.engine.models import budget
@@ -72,6 +73,11 @@ class Leased:
     def decoder(self) -> Decoder:
         """The decoder."""
         return cast(Decoder, self.parts["decoder"])
+
+    @property
+    def sketcher(self) -> SizedDecodes:
+        """What draws previews: the checkpoint's own small decoder, or the decoder."""
+        return cast(SizedDecodes, self.parts.get("preview", self.parts["decoder"]))
 
 
 @dataclass(slots=True, eq=False)
@@ -177,6 +183,8 @@ class ModelManager:
             "text": self.machine.text_dtype,
             "denoiser": self.machine.compute_dtype,
             "decoder": self.machine.decode_dtype,
+            "preview": self.machine.decode_dtype,
+            "clip": self.machine.text_dtype,
         }
         return choose[role](checkpoint.weights(role))
 

@@ -13,15 +13,15 @@ from webui.core.messages import WorkerEvent
 from webui.core.models import ModelRef
 from webui.core.requests import Txt2Img
 from webui.core.results import Pixels
-from webui.core.seeds import image_seed
+from webui.core.seeds import image_seed, variation_seed
 from webui.engine.conditioning import PromptEncoder, paired
 from webui.engine.denoise import ImageRun, StepLoop, is_out_of_memory
 from webui.engine.devices import Machine
 from webui.engine.evaluation import Conditioning, Denoiser
-from webui.engine.families.base import Decoder
+from webui.engine.families.base import Decodes
 from webui.engine.guidance import cfg
 from webui.engine.models.manager import ModelManager
-from webui.engine.noise import NoiseStream
+from webui.engine.noise import NoiseStream, Variation
 from webui.engine.preview import Previewer
 from webui.engine.samplers import SOLVERS, sigmas
 
@@ -74,7 +74,7 @@ def image_run(
     """Image ``index`` of a request, ready for the step loop; ``shape`` is its latents'."""
     solver = SOLVERS.get(request.sampler, field="sampler")
     levels = sigmas(request.scheduler, model.levels, request.steps, request.sampler)
-    noise = NoiseStream(image_seed(request.seed, index), shape, request.noise_source, device)
+    noise = noise_of(request, index, shape, device)
     return ImageRun(
         job_id=job_id,
         index=index,
@@ -89,8 +89,18 @@ def image_run(
     )
 
 
+def noise_of(
+    request: Txt2Img, index: int, shape: tuple[int, int, int], device: torch.device
+) -> NoiseStream:
+    """The noise of image ``index`` of a request; ``shape`` is its latents'."""
+    strength = request.variation_strength
+    seed = image_seed(request.seed, index, strength)
+    variation = Variation(variation_seed(request.variation_seed, index), strength)
+    return NoiseStream(seed, shape, request.noise_source, device, variation)
+
+
 def decode(
-    decoder: Decoder, latents: Sequence[Tensor], free_memory: Callable[[], bool]
+    decoder: Decodes, latents: Sequence[Tensor], free_memory: Callable[[], bool]
 ) -> list[Pixels]:
     """Pictures of latents [C, h, w]: all at once, or one by one where memory is short.
 

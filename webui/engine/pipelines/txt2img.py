@@ -8,16 +8,19 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 from torch import Tensor
 
-from webui.core.errors import EaselError, ErrorInfo, describe
+from webui.core.errors import EaselError, ErrorInfo, ModelError, describe
 from webui.core.messages import JobImage, JobPhase, JobPreview, JobSpec, JobStep
+from webui.core.requests import Txt2Img
 from webui.core.seeds import image_seed, resolve_seed
+from webui.engine.clip.judge import ClipJudge
 from webui.engine.evaluation import Conditioning
 from webui.engine.families.base import Role, TextEncoder
 from webui.engine.models.manager import Leased, NoRoom
+from webui.engine.pipelines.candidates import Jury, Selection, rounds
 from webui.engine.pipelines.stages import (
     Studio,
     Watch,
@@ -29,6 +32,7 @@ from webui.engine.pipelines.stages import (
     texts_of,
 )
 from webui.engine.preview import PreviewBudget
+from webui.engine.tiling import TiledDecoder, TiledDenoiser
 
 T = TypeVar("T")
 
@@ -40,6 +44,8 @@ Script = Generator[Wait, None, T]
 _QUIET_SECONDS = 0.04
 """At most so often is a step reported, but for a batch's first and last."""
 
+_NAMES: dict[Role, str] = {"text": "text encoder", "clip": "CLIP"}
+
 _log = logging.getLogger(__name__)
 
 
@@ -49,6 +55,11 @@ class _Batch:
 
     indices: range
     drawing: set[int]
+    first: int = 0
+    """The first picture that its candidates are for."""
+    round: int = 0
+    rounds: int = 1
+    """Which of how many rounds of candidates for the same pictures this is."""
     done: dict[int, Tensor] = field(default_factory=dict)
     steps: dict[int, int] = field(default_factory=dict)
     said: tuple[int, float] = (-1, 0.0)
@@ -62,9 +73,16 @@ class Txt2ImgDrawing:
     def __init__(self, spec: JobSpec, studio: Studio) -> None:
         self.spec = spec
         self._studio = studio
-        self._request = replace(spec.request, seed=resolve_seed(spec.request.seed))
+        request = cast(Txt2Img, spec.request)
+        self._request = replace(
+            request,
+            seed=resolve_seed(request.seed),
+            variation_seed=resolve_seed(request.variation_seed),
+        )
         self._size = size_of(self._request, spec.model)
         self._batch: _Batch | None = None
+        self._jury: Jury | None = None
+        self._chosen = Selection()
         self._stopped = ""
         self._failure: ErrorInfo | None = None
 
@@ -80,6 +98,8 @@ class Txt2ImgDrawing:
             model = yield from _patiently(partial(self._load, leases))
             conds = conditionings(embeddings, model.denoiser)
             request = self._request
+            if request.judged:
+                self._jury = yield from _patiently(partial(self._load_jury, leases))
             for first in range(0, request.count, request.batch_size):
                 if self.interrupted:
                     return
@@ -107,8 +127,8 @@ class Txt2ImgDrawing:
 
     @property
     def has_latents(self) -> bool:
-        """Whether pictures are done but not decoded yet."""
-        return self._batch is not None and bool(self._batch.done)
+        """Whether pictures are done but not decoded, or not sent yet."""
+        return bool(self._chosen) or (self._batch is not None and bool(self._batch.done))
 
     def _encode(self) -> list[Tensor]:
         request, model, prompts = self._request, self.spec.model, self._studio.prompts
@@ -125,32 +145,57 @@ class Txt2ImgDrawing:
     def _load(self, leases: ExitStack) -> Leased:
         manager = self._studio.manager
         self._say_loading("denoiser")
-        model = leases.enter_context(manager.lease(self.spec.model, "denoiser", "decoder"))
+        roles: list[Role] = ["denoiser", "decoder"]
+        if self.spec.preview_every and manager.open(self.spec.model).weights("preview"):
+            roles.append("preview")
+        model = leases.enter_context(manager.lease(self.spec.model, *roles))
         if self.spec.preview_every:
             channels, *_ = model.checkpoint.latent_shape(*self._size)
-            self._studio.previewer.prepare(model.decoder, channels)
+            self._studio.previewer.prepare(model.sketcher, channels)
         return model
 
-    def _draw(self, indices: range, model: Leased, conds: Sequence[Conditioning]) -> Script[None]:
-        """One batch: noise, denoise, decode; what was stopped is left out."""
+    def _load_jury(self, leases: ExitStack) -> Jury:
+        judge = self.spec.model.judge
+        if judge is None:
+            raise ModelError("There is no CLIP model to judge with.")
+        self._say_loading("clip")
+        leased = leases.enter_context(self._studio.manager.lease(judge, "clip"))
+        return Jury(cast(ClipJudge, leased.parts["clip"]), self._request.prompt)
+
+    def _draw(self, pictures: range, model: Leased, conds: Sequence[Conditioning]) -> Script[None]:
+        """The pictures of one batch, in as many rounds as they have candidates for.
+
+        When it is stopped, the best of what is done by then is sent.
+        """
+        parts = rounds(pictures, self._request.best_of)
+        for number, indices in enumerate(parts):
+            if self._stopped:
+                break
+            batch = _Batch(indices, set(indices), pictures.start, number, len(parts))
+            yield from self._draw_round(batch, model, conds)
         if self._stopped == "skip":
             self._stopped = ""
-            return
-        batch = self._batch = _Batch(indices, set(indices))
+        for image in self._chosen.take():
+            self._studio.emit(image)
+        yield "turn"
+
+    def _draw_round(
+        self, batch: _Batch, model: Leased, conds: Sequence[Conditioning]
+    ) -> Script[None]:
+        """Noise, denoise, decode; what was stopped is left out."""
+        self._batch = batch
         self._say_step(batch, 0)
         self._add(batch, model, conds)
         while batch.drawing:
             yield "images"
-        if self._stopped == "skip":
-            self._stopped = ""
         if self._failure is not None:
             raise self._failure.to_exception()
         self._finish(batch, model)
         self._batch = None
-        yield "turn"
 
     def _add(self, batch: _Batch, model: Leased, conds: Sequence[Conditioning]) -> None:
         studio = self._studio
+        denoiser = TiledDenoiser(model.denoiser) if self._request.tiling else model.denoiser
         shape = model.checkpoint.latent_shape(*self._size)
         for index in batch.indices:
             watch = Watch(
@@ -162,7 +207,7 @@ class Txt2ImgDrawing:
                 self._request,
                 index,
                 self.spec.job_id,
-                model.denoiser,
+                denoiser,
                 conds,
                 shape,
                 studio.machine.device,
@@ -171,16 +216,26 @@ class Txt2ImgDrawing:
             studio.loop.add(run)
 
     def _finish(self, batch: _Batch, model: Leased) -> None:
-        """Decode the batch's latents and send the pictures."""
+        """Decode the batch's latents and send the pictures, or put them before the jury."""
         if not batch.done:
             return
         done, batch.done = sorted(batch.done.items()), {}
         latents, make_room = [one for _, one in done], self._studio.manager.release_unused
-        pictures = decode(model.decoder, latents, make_room)
+        decoder = TiledDecoder(model.decoder) if self._request.tiling else model.decoder
+        pictures = decode(decoder, latents, make_room)
         seconds = time.perf_counter() - batch.begun
+        images: list[JobImage] = []
         for (index, _), pixels in zip(done, pictures, strict=True):
-            seed = image_seed(self._request.seed, index)
-            self._studio.emit(JobImage(self.spec.job_id, index, seed, pixels, seconds))
+            seed = image_seed(self._request.seed, index, self._request.variation_strength)
+            place = index // self._request.best_of
+            images.append(JobImage(self.spec.job_id, place, seed, pixels, seconds, None, index))
+        if self._jury is None:
+            for image in images:
+                self._studio.emit(image)
+            return
+        scores = self._jury.scores([image.pixels for image in images])
+        for image, score in zip(images, scores, strict=True):
+            self._chosen.offer(image, score)
 
     def _progress(
         self, batch: _Batch, model: Leased, index: int, step: int, steps: int, denoised: Tensor
@@ -194,9 +249,10 @@ class Txt2ImgDrawing:
     def _preview(self, batch: _Batch, model: Leased, index: int, denoised: Tensor) -> None:
         budget, previewer = batch.previews, self._studio.previewer
         with budget.counted() as allowed:
-            jpeg = previewer.picture(model.decoder, denoised, *self._size, allowed)
+            jpeg = previewer.picture(model.sketcher, denoised, *self._size, allowed)
             if jpeg is not None:
-                self._studio.emit(JobPreview(self.spec.job_id, index, jpeg))
+                place = index // self._request.best_of
+                self._studio.emit(JobPreview(self.spec.job_id, place, jpeg))
 
     def _done(self, batch: _Batch, index: int, latents: Tensor) -> None:
         batch.done[index] = latents
@@ -212,8 +268,9 @@ class Txt2ImgDrawing:
         batch.drawing.clear()
 
     def _say_loading(self, role: Role) -> None:
-        if not self._studio.manager.is_loaded(self.spec.model, role):
-            what = "text encoder" if role == "text" else "checkpoint"
+        model = self.spec.model.judge if role == "clip" else self.spec.model
+        if model is not None and not self._studio.manager.is_loaded(model, role):
+            what = _NAMES.get(role, "checkpoint")
             self._studio.emit(JobPhase(self.spec.job_id, f"Loading {what}"))
 
     def _say_step(self, batch: _Batch, step: int) -> None:
@@ -225,8 +282,8 @@ class Txt2ImgDrawing:
             return
         batch.said = step, now
         seconds = (now - batch.begun) / step if step else None
-        first = batch.indices[0]
-        self._studio.emit(JobStep(self.spec.job_id, step, steps, first, count, seconds))
+        done, whole = batch.round * steps + step, batch.rounds * steps
+        self._studio.emit(JobStep(self.spec.job_id, done, whole, batch.first, count, seconds))
 
 
 def _patiently(work: Callable[[], T]) -> Script[T]:

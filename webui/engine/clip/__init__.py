@@ -1,0 +1,1 @@
+"""Pictures and texts compared by CLIP (Radford et al. 2021)."""
