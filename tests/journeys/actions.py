@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from playwright.sync_api import Locator, Page, expect
 
-DONE_MS = 20000
+DONE_MS = 20000 * float(os.environ.get("EASEL_PATIENCE", "1"))
 
 
 def control(page: Page, name: str) -> Locator:

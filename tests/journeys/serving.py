@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = "tests.fakes.worker"
-START_SECONDS = 30
+START_SECONDS = 30 * float(os.environ.get("EASEL_PATIENCE", "1"))
 
 
 @dataclass

@@ -110,6 +110,7 @@ def test_a_browser_that_stores_nothing(context: BrowserContext, open_page: Open)
         "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no'); } })"
     )
     page = open_page()
+    page.locator("#easel_view").get_by_role("button", name="Full").click()
     fill(page, prompt="red", steps=2)
     generate(page)
     wait_state(page, "done")

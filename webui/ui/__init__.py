@@ -20,7 +20,7 @@ def mount(app: FastAPI, services: Services, settings: Settings) -> None:
     _prepare(str(settings.paths.data / "gradio"))
     from webui.ui import shell
 
-    shell.mount(app, services)
+    shell.mount(app, services, settings.paths.data)
 
 
 def share_tunnel(host: str, port: int, token: str) -> str:

@@ -12,7 +12,12 @@ from webui.core.params import Field
 
 # Where A1111's element id is not made of our field's name, so that its users' styles and
 # scripts find the control.
-_A1111_IDS = {"negative_prompt": "neg_prompt", "sampler": "sampling"}
+_A1111_IDS = {
+    "negative_prompt": "neg_prompt",
+    "sampler": "sampling",
+    "variation_seed": "subseed",
+    "variation_strength": "subseed_strength",
+}
 _RADIO_AT_MOST = 4
 
 Choices = Mapping[str, Sequence[str]]

@@ -42,9 +42,13 @@ class Form:
         """The declared fields that have a control, in the declaration's order."""
         return tuple(f for f in fields_of(self.request) if f.name in self.components)
 
+    def unplaced(self) -> tuple[Field, ...]:
+        """The declared fields that have no control yet, in the declaration's order."""
+        return tuple(f for f in fields_of(self.request) if f.name not in self.components)
+
     def missing(self) -> set[str]:
         """Declared fields that were given no control."""
-        return {f.name for f in fields_of(self.request)} - set(self.components)
+        return {f.name for f in self.unplaced()}
 
     def pick(self, names: Iterable[str] | None = None) -> list[Component]:
         """Components by name, all of them in the declaration's order by default."""

@@ -17,10 +17,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webui.core.samplers import NOISE_SOURCES, SAMPLERS, SCHEDULES
+from webui.settings import describe
 from webui.ui import theme
 from webui.ui.form import Form
-from webui.ui.tabs import Tab, TabContext, txt2img
-from webui.ui.texts import TEXTS
+from webui.ui.languages import Language
+from webui.ui.languages.files import Languages
+from webui.ui.localised import Localised
+from webui.ui.tabs import Tab, TabContext, library, settings, txt2img
 
 if TYPE_CHECKING:
     from webui.services import Services
@@ -28,13 +31,26 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).parent / "assets"
 TITLE = "Easel"
 NATIVE_SIZE = 512  # shown while there is no checkpoint
-TABS: tuple[Tab, ...] = (txt2img.TAB,)
+TABS: tuple[Tab, ...] = (txt2img.TAB, library.TAB, settings.TAB)
+# Dark from the first paint where it is wanted: Gradio and our modules come later.
+_EARLY = """<script>(() => {
+  let chosen = null;
+  try { chosen = JSON.parse(localStorage.getItem("easel.theme")); } catch {}
+  const dark = chosen === "dark" ||
+    (chosen !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+  document.documentElement.style.colorScheme = dark ? "dark" : "light";
+  new MutationObserver((_, watch) => {
+    if (!document.body) return;
+    watch.disconnect();
+    document.body.classList.toggle("dark", dark);
+  }).observe(document.documentElement, { childList: true });
+})()</script>"""
 _FOREVER = b"public, max-age=31536000, immutable"
 _IDLE_SECONDS = 0.05
 
 
-def mount(app: FastAPI, services: Services) -> None:
-    """Mount the page at "/" of ``app``, after every other route."""
+def mount(app: FastAPI, services: Services, data: Path) -> None:
+    """Mount the page at "/" of ``app``, after every other route; ``data`` is the data folder."""
     version = assets_version()
     base = f"/easel-assets/{version}"
     app.mount(base, Lasting(StaticFiles(directory=ASSETS)), name="easel-assets")
@@ -60,7 +76,7 @@ def mount(app: FastAPI, services: Services) -> None:
     route = app.router.routes[-1]
     assert isinstance(route, Mount), "Gradio is mounted last"
     lasting = Lasting(route.app, under=("/assets/", "/static/", "/theme.css"))
-    route.app = WithHead(lasting, head(base, forms))
+    route.app = Localised(lasting, Languages(data / "languages"), partial(head, base, forms))
 
 
 def build_page(
@@ -87,7 +103,9 @@ def build_page(
         with gr.Tabs(elem_id="easel_tabs"):
             for tab in TABS:
                 with gr.Tab(tab.label, id=tab.id, elem_id=f"tab_{tab.id}"):
-                    forms[tab.id] = tab.build(context)
+                    form = tab.build(context)
+                    if form is not None:
+                        forms[tab.id] = form
         for form in forms.values():
             blocks.load(
                 None,
@@ -101,22 +119,33 @@ def build_page(
     return blocks, forms
 
 
-def head(base: str, forms: Mapping[str, Form]) -> str:
+def head(
+    base: str, forms: Mapping[str, Form], language: Language, languages: Mapping[str, Language]
+) -> str:
     """What the page's ``<head>`` needs: style, scripts and what the scripts have to know.
 
-    ``base`` is where the assets are served. Scripts reach the page's object through the promise
-    ``window.easelReady``, which exists before anything else runs.
+    ``base`` is where the assets are served, ``languages`` what can be chosen instead of
+    ``language``. Scripts reach the page's object through the promise ``window.easelReady``, which
+    exists before anything else runs.
     """
     config: dict[str, Any] = {
-        "texts": dict(TEXTS),
-        "forms": {tab: form.describe() for tab, form in forms.items()},
+        "language": language.code,
+        "languages": {code: known.name for code, known in languages.items()},
+        "texts": dict(language.texts),
+        "phrases": _setting_phrases(language),
+        "forms": {tab: _spoken(form, language) for tab, form in forms.items()},
     }
     modules = sorted(path.name for path in ASSETS.glob("*.js"))
     preloads = "".join(f'<link rel="modulepreload" href="{base}/{name}">' for name in modules)
+    sheets = sorted(path.name for path in ASSETS.glob("*.css"))
+    styles = "".join(f'<link rel="stylesheet" href="{base}/{name}">' for name in sheets)
     # Inside a script element only "<" could end it; JSON may write it as an escape.
     body = json.dumps(config, ensure_ascii=False).replace("<", "\\u003c")
     return (
-        f'<link rel="stylesheet" href="{base}/easel.css">{preloads}'
+        # Gradio takes its own language from the browser: let it take the chosen one.
+        f'<script>Object.defineProperty(navigator, "language", {{value: "{language.code}"}})'
+        "</script>"
+        f"{_EARLY}{styles}{preloads}"
         f'<meta name="application-name" content="{html.escape(TITLE)}">'
         f'<script type="application/json" id="easel_config">{body}</script>'
         f'<script>window.easelReady = import("{base}/main.js").then((page) => page.start())'
@@ -124,11 +153,25 @@ def head(base: str, forms: Mapping[str, Form]) -> str:
     )
 
 
+def _spoken(form: Form, language: Language) -> dict[str, Any]:
+    """A form's description with its labels and explanations in a language."""
+    described = form.describe()
+    for field in described.values():
+        field |= {name: language.phrase(field[name]) for name in ("label", "help")}
+    return described
+
+
+def _setting_phrases(language: Language) -> dict[str, str]:
+    """Labels, explanations and groups of settings, by their English words; none for English."""
+    english = {t for s in describe() for t in (s.group, s.param.label, s.param.help, *s.options)}
+    return {text: language.phrases[text] for text in sorted(english) if text in language.phrases}
+
+
 def assets_version() -> str:
     """A short digest of the page's own files: a changed file gets a new address."""
     digest = hashlib.sha256()
-    for path in sorted(ASSETS.iterdir()):
-        digest.update(path.name.encode() + path.read_bytes())
+    for path in sorted(path for path in ASSETS.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(ASSETS).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -150,46 +193,6 @@ async def _send_lasting(send: Send, message: Message) -> None:
         kept = [(k, v) for k, v in message["headers"] if k.lower() != b"cache-control"]
         message = {**message, "headers": [*kept, (b"cache-control", _FOREVER)]}
     await send(message)
-
-
-class WithHead:
-    """Writes our part of ``<head>`` into the page.
-
-    Gradio's own ``head`` argument is put in by its scripts at the end: the page would be shown
-    without its style first, and our scripts would start after Gradio's instead of beside them.
-    """
-
-    def __init__(self, app: ASGIApp, extra: str) -> None:
-        self.app = app
-        self.extra = extra.encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        page = scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/"
-        await self.app(scope, receive, _HeadSender(send, self.extra).send if page else send)
-
-
-class _HeadSender:
-    def __init__(self, send: Send, extra: bytes) -> None:
-        self._send = send
-        self._extra = extra
-        self._start: Message = {}
-        self._body = bytearray()
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._start = message
-            return
-        if message["type"] != "http.response.body":
-            await self._send(message)
-            return
-        self._body += message.get("body", b"")
-        if message.get("more_body"):
-            return
-        body = bytes(self._body).replace(b"</head>", self._extra + b"</head>", 1)
-        kept = [(k, v) for k, v in self._start["headers"] if k.lower() != b"content-length"]
-        headers = [*kept, (b"content-length", str(len(body)).encode())]
-        await self._send({**self._start, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body})
 
 
 def _calm(blocks: gr.Blocks) -> None:

@@ -20,24 +20,29 @@ export function address(path, kind = "http") {
   return url;
 }
 
-/** GET, or POST with a body. Never waits longer than `patience` milliseconds. */
-export async function ask(path, { body, patience = PATIENCE_MS, signal } = {}) {
-  const response = await reach(path, body, patience, signal);
-  if (response.status === 401) location.assign(new URL("login", document.baseURI));
+/**
+ * GET, or POST with a body (a value, or a file), or another `method`. Never waits longer than `patience` milliseconds.
+ * Where the login has run out the window hears "easel-signed-out".
+ */
+export async function ask(path, { body, method, patience = PATIENCE_MS, signal } = {}) {
+  const response = await reach(path, body, patience, signal, method);
+  if (response.status === 401) dispatchEvent(new Event("easel-signed-out"));
   if (!response.ok) throw await failure(response);
   if (response.status === 204) return null;
   const kind = response.headers.get("content-type") ?? "";
   return kind.includes("json") ? response.json() : response.blob();
 }
 
-async function reach(path, body, patience, signal) {
+async function reach(path, body, patience, signal, method) {
   const limit = AbortSignal.timeout(patience);
   const options = { signal: signal ? AbortSignal.any([signal, limit]) : limit };
+  if (method) options.method = method;
   if (body !== undefined) {
+    const isFile = body instanceof Blob;
     Object.assign(options, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
+      method: method ?? "POST",
+      headers: { "content-type": isFile ? "application/octet-stream" : "application/json" },
+      body: isFile ? body : JSON.stringify(body),
     });
   }
   try {
@@ -54,6 +59,7 @@ async function failure(response) {
   } catch {
     // Not our JSON: a proxy's page, say.
   }
-  const message = error.message ?? text("server_error", { status: response.status });
+  const known = response.status === 401 ? text("signed_out") : error.message;
+  const message = known ?? text("server_error", { status: response.status });
   return new ApiError(message, { status: response.status, code: error.code, field: error.field });
 }

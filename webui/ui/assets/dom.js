@@ -2,7 +2,7 @@
 
 const config = JSON.parse(document.getElementById("easel_config").textContent);
 
-export const forms = config.forms;
+export const { forms, language, languages } = config;
 
 export const byId = (id) => document.getElementById(id);
 
@@ -10,6 +10,9 @@ export const byId = (id) => document.getElementById(id);
 export function text(key, values = {}) {
   return (config.texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
 }
+
+/** A declared label or explanation, given by its English words, in the page's language. */
+export const phrase = (english) => config.phrases[english] ?? english;
 
 /** Set an attribute, a property-like text or a flag only where it differs, so nothing flickers. */
 export function setText(element, value) {

@@ -2,20 +2,33 @@
 //
 // Gradio owns the controls. Its events call the methods of `Form` with the values by field name;
 // the other way, values are put down here and a hidden button's event carries them to the controls.
+// The same event tells what is in the controls, whenever somebody has changed one.
 
 import { ask } from "./api.js";
 import { byId, forms, memory, setAttribute, text, whenPresent } from "./dom.js";
 import { toast } from "./toasts.js";
 
 const KEEP = { __type__: "update" }; // what tells Gradio to leave a control as it is
+const SETTLE_MS = 200;
 
-export class Form {
+/**
+ * Events: "values" (detail: what is in the form now), "submitted" (detail: {values, job}) and
+ * "refused" (detail: the error).
+ */
+export class Form extends EventTarget {
   #options = null;
   #native = null; // the size that was filled in for the chosen checkpoint
   #pending = {};
+  #readers = [];
+  #steps = [];
   #sending = false;
+  #timer = null;
+
+  values = null; // as they were last seen
+  firstPrompt = () => ""; // what a first visitor finds in the prompt
 
   constructor(tab, jobs) {
+    super();
     this.tab = tab;
     this.jobs = jobs;
     this.fields = forms[tab];
@@ -28,6 +41,28 @@ export class Form {
     for (const [button, hint] of BUTTON_HINTS) {
       whenPresent(`${tab}_${button}`, (element) => setAttribute(element, "title", text(hint)));
     }
+    whenPresent(`tab_${tab}`, (element) => this.#watch(element));
+    addEventListener("pagehide", () => this.#rememberTexts());
+  }
+
+  /** The element of a field's control, once it is there. */
+  element(name) {
+    return byId(this.fields[name]?.id);
+  }
+
+  /** The chosen checkpoint's native side in pixels, if known. */
+  get native() {
+    return this.#native;
+  }
+
+  /** Let `change(request)` return another request whenever one is submitted, in the order added. */
+  prepareWith(change) {
+    this.#steps.push(change);
+  }
+
+  /** The values as they would be posted. */
+  prepare(values) {
+    return this.#steps.reduce((request, change) => change(request), clean(values));
   }
 
   /** Post the form; the answer is a job that is followed from then on. */
@@ -37,12 +72,14 @@ export class Form {
     this.#unmark();
     document.documentElement.dataset.easelSending = "";
     try {
-      memory.set(`form.${this.tab}`, values);
-      const { job } = await ask(this.tab, { body: clean(values) });
+      this.#took(values);
+      const { job } = await ask(this.tab, { body: this.prepare(values) });
       this.jobs.add(job);
+      this.#tell("submitted", { values, job });
     } catch (error) {
       toast(error.message);
       if (error.field) this.#mark(error.field, error.message);
+      this.#tell("refused", error);
     } finally {
       this.#sending = false;
       delete document.documentElement.dataset.easelSending;
@@ -51,7 +88,7 @@ export class Form {
 
   /** At the start: what was in the form last time, and today's checkpoints. */
   async restored() {
-    const { checkpoint: remembered, ...others } = memory.get(`form.${this.tab}`, {});
+    const { checkpoint: remembered, ...others } = await this.#remembered();
     if (!(await this.#load())) return Object.keys(this.fields).map((name) => others[name] ?? KEEP);
     const names = this.#options.checkpoints.map((c) => c.name);
     if (!names.length) toast(text("no_checkpoint"));
@@ -59,6 +96,7 @@ export class Form {
     this.#native = this.#nativeOf(checkpoint);
     const size = others.width && others.height ? {} : { width: this.#native, height: this.#native };
     const values = { ...others, ...size };
+    this.#settle();
     return Object.keys(this.fields).map((name) => {
       if (name === "checkpoint") return { ...KEEP, choices: names.map((n) => [n, n]), value: checkpoint };
       return values[name] ?? KEEP;
@@ -71,6 +109,7 @@ export class Form {
     const native = this.#nativeOf(checkpoint);
     const untouched = width === this.#native && height === this.#native;
     this.#native = native ?? this.#native;
+    this.#settle();
     return native && (untouched || !width || !height) ? [native, native] : [KEEP, KEEP];
   }
 
@@ -80,16 +119,69 @@ export class Form {
     byId(`${this.tab}_apply`)?.click();
   }
 
-  /** What `set` has put down, in the order of the fields. */
-  applied() {
-    const values = this.#pending;
+  /** What is in the form at this moment. */
+  read() {
+    return new Promise((resolve) => {
+      this.#readers.push(resolve);
+      this.set({});
+    });
+  }
+
+  /** What `set` has put down, in the order of the fields; `values` are what is in the controls. */
+  collected(values) {
+    const put = this.#pending;
     this.#pending = {};
-    return Object.keys(this.fields).map((name) => values[name] ?? KEEP);
+    this.#took({ ...values, ...put });
+    for (const tell of this.#readers.splice(0)) tell(this.values);
+    return Object.keys(this.fields).map((name) => put[name] ?? KEEP);
+  }
+
+  #took(values) {
+    this.values = values;
+    memory.set(`form.${this.tab}`, values);
+    this.#tell("values", values);
+  }
+
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  /** Learn, a moment after anything was touched, what is in the form then. */
+  #watch(element) {
+    const relay = `#${this.tab}_apply`;
+    for (const kind of ["input", "change", "click", "focusout", "keyup"]) {
+      element.addEventListener(kind, ({ target }) => {
+        if (!target.closest?.(relay)) this.#settle();
+      });
+    }
+  }
+
+  #settle() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.set({}), SETTLE_MS);
+  }
+
+  /** A page that is left at once still keeps what was typed last. */
+  #rememberTexts() {
+    if (!this.values) return;
+    const typed = ["prompt", "negative_prompt"]
+      .map((name) => [name, this.element(name)?.querySelector("textarea")?.value])
+      .filter(([, value]) => value !== undefined);
+    memory.set(`form.${this.tab}`, { ...this.values, ...Object.fromEntries(typed) });
+  }
+
+  /** What the form begins with: what was in it, else the defaults saved on the server. */
+  async #remembered() {
+    const kept = memory.get(`form.${this.tab}`, null);
+    if (kept && typeof kept === "object") return kept;
+    const prompt = this.firstPrompt();
+    const saved = await ask("defaults").catch(() => ({}));
+    return { ...(prompt ? { prompt } : {}), ...saved[this.tab] };
   }
 
   /** Mark the field at fault, or clear its mark with null. */
   #mark(name, message) {
-    const element = byId(this.fields[name]?.id);
+    const element = this.element(name);
     if (!element) return;
     element.classList.toggle("easel-wrong", message !== null);
     for (const input of element.querySelectorAll("input, textarea")) {
@@ -124,6 +216,8 @@ const BUTTON_HINTS = [
   ["skip", "skip_hint"],
   ["random_seed", "random_seed_hint"],
   ["reuse_seed", "reuse_seed_hint"],
+  ["random_subseed", "random_seed_hint"],
+  ["reuse_subseed", "reuse_variation_hint"],
   ["res_switch_btn", "swap_size_hint"],
 ];
 

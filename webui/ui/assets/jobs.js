@@ -1,11 +1,14 @@
-// The jobs this browser started: what the server says of them, and which one is shown.
+// The caller's jobs as the server says they are, and which of them this browser shows.
 //
-// Their ids are in the browser's storage, so a reloaded page and a second tab follow the same jobs.
+// The list is the server's: every page of the same user has the same. The ids of the jobs that this
+// browser started or watches are in its storage, so a reloaded page and a second tab show the same
+// one; a browser that never started any takes up what its user is drawing elsewhere.
 
 import { ApiError, ask } from "./api.js";
 import { memory } from "./dom.js";
 
 const KEPT_IDS = 20;
+const KEPT_ENDED = 30;
 const STATES = {
   started: "running",
   progress: "running",
@@ -17,18 +20,24 @@ const STATES = {
 
 export const ended = (job) => ["done", "failed", "cancelled"].includes(job.state);
 
+/** How far a job is, in whole percent. */
+export const percentOf = (job) => Math.round(100 * (job.progress?.fraction ?? 0));
+
 /** Events: "change" (something is different), "ended" (detail: the job, once, as it happens). */
 export class Jobs extends EventTarget {
+  caller = null; // {user, is_admin}, once the server has said who asks
+  #watched = null; // id of the job that was picked from the list, until another is submitted
   #jobs = new Map();
   #previews = new Map(); // job id → {url, image}
   #asking = new Map();
+  #looking = new Set(); // ids of jobs whose request is being asked for
 
   constructor(link) {
     super();
     link.addEventListener("event", ({ detail }) => this.#happened(detail));
     link.addEventListener("preview", ({ detail }) => this.#previewed(detail));
     link.addEventListener("snapshot", ({ detail }) => this.#catchUp(detail));
-    addEventListener("storage", ({ key }) => key === "easel.jobs" && this.#catchUp([]));
+    addEventListener("storage", ({ key }) => key === "easel.jobs" && this.#catchUp(null));
   }
 
   get ids() {
@@ -36,21 +45,29 @@ export class Jobs extends EventTarget {
     return Array.isArray(kept) ? kept : [];
   }
 
-  /** Remember a job this page has just submitted; of the others, the last and the unfinished. */
+  /** Take over a job this page has just submitted, and show it. */
   add(job) {
-    const others = this.ids.filter((id) => id !== job.id);
-    const kept = others.filter((id, i) => i > others.length - KEPT_IDS || this.#isUnfinished(id));
-    memory.set("jobs", [...kept, job.id]);
+    this.#watched = null;
+    this.#remember(job.id);
     this.#put(job);
     this.#fetch(job.id); // it may have got on, or ended, before the page knew its id
   }
 
-  /** The job to show: the one being drawn, else the next in line, else the newest. */
+  /** Show a job of the list, wherever it was started. */
+  watch(id) {
+    this.#watched = id;
+    this.#remember(id);
+    this.#fetch(id);
+    this.#changed();
+  }
+
+  /** The job to show: the picked one, else the one being drawn, the next in line, the newest. */
   shown() {
     const known = this.ids.map((id) => this.#jobs.get(id)).filter(Boolean);
     return (
+      known.find((job) => job.id === this.#watched) ??
       known.find((job) => job.state === "running") ??
-      known.find((job) => job.state === "queued") ??
+      known.filter((job) => job.state === "queued").sort(byPlace)[0] ??
       known.at(-1) ??
       null
     );
@@ -61,18 +78,83 @@ export class Jobs extends EventTarget {
     return this.ids.filter((id) => this.#jobs.get(id)?.state === "queued").length;
   }
 
+  /** Every known job: what is drawn, then what waits in its order, then what ended, newest first. */
+  list() {
+    const all = [...this.#jobs.values()];
+    return [
+      ...all.filter((job) => job.state === "running"),
+      ...all.filter((job) => job.state === "queued").sort(byPlace),
+      ...all.filter(ended).sort((a, b) => (b.finished ?? b.created) - (a.finished ?? a.created)),
+    ];
+  }
+
+  /** Whether a job is the caller's own; an administrator sees others' too. */
+  isOwn(job) {
+    return !this.caller || job.owner === this.caller.user || this.ids.includes(job.id);
+  }
+
+  /** A job with its request, which lists leave out. */
+  async whole(id) {
+    const known = this.#jobs.get(id);
+    if (known?.request) return known;
+    const job = await ask(`jobs/${encodeURIComponent(id)}`);
+    this.#put(job);
+    return job;
+  }
+
+  /** Ask for the job's request in the background; "change" says when it is there. */
+  wantWhole(job) {
+    if (job.request || this.#looking.has(job.id)) return;
+    this.#looking.add(job.id);
+    this.whole(job.id)
+      .catch(() => {}) // asked for again when the page is connected again
+      .finally(() => this.#looking.delete(job.id));
+  }
+
   preview(job) {
     return this.#previews.get(job.id) ?? null;
   }
 
+  /** Take over some jobs as the server has just listed them. */
+  renew(jobs) {
+    for (const job of jobs) this.#take(job);
+  }
+
+  /** A picture was changed (marked, say): `changes` go into every job that has it. */
+  updateImage(id, changes) {
+    for (const job of this.#jobs.values()) {
+      if (!job.images.some((image) => image.id === id)) continue;
+      const images = job.images.map((image) => (image.id === id ? { ...image, ...changes } : image));
+      this.#jobs.set(job.id, { ...job, images });
+    }
+    this.#changed();
+  }
+
+  #remember(id) {
+    const others = this.ids.filter((other) => other !== id);
+    const kept = others.filter((other, i) => i > others.length - KEPT_IDS || this.#isUnfinished(other));
+    memory.set("jobs", [...kept, id]);
+  }
+
   /** Take over the jobs as the server says they are; ask for those of ours it did not mention. */
   #catchUp(told) {
-    const mine = new Set(this.ids);
-    for (const job of told) if (mine.delete(job.id)) this.#put(job);
-    for (const id of mine) {
+    const missing = new Set(this.ids);
+    if (told) for (const [id, job] of this.#jobs) if (!ended(job)) missing.add(id);
+    for (const job of told ?? []) {
+      missing.delete(job.id);
+      this.#take(job);
+    }
+    for (const id of missing) {
       const job = this.#jobs.get(id);
       if (!job || !ended(job)) this.#fetch(id);
     }
+  }
+
+  /** A job as lists have it, without its request; one that nobody shows yet may be taken up. */
+  #take(job) {
+    const mine = !this.caller || job.owner === this.caller.user;
+    if (!this.ids.length && !ended(job) && mine) this.#remember(job.id);
+    this.#put(job);
   }
 
   #isUnfinished(id) {
@@ -81,12 +163,11 @@ export class Jobs extends EventTarget {
   }
 
   async #fetch(id) {
-    const before = this.#asking.get(id);
-    const turn = (before ?? 0) + 1;
+    const turn = (this.#asking.get(id) ?? 0) + 1;
     this.#asking.set(id, turn);
     try {
       const job = await ask(`jobs/${encodeURIComponent(id)}`);
-      if (this.#asking.get(id) === turn) this.#put(job);
+      if (this.#asking.get(id) === turn) this.#take(job);
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) this.#forget(id);
     }
@@ -95,25 +176,39 @@ export class Jobs extends EventTarget {
   /** Take over what a job is now, however it came to be known that it ended. */
   #put(job) {
     const justEnded = ended(job) && this.#isUnfinished(job.id);
-    this.#jobs.set(job.id, job);
-    if (ended(job)) this.#dropPreview(job.id);
+    this.#jobs.set(job.id, { request: this.#jobs.get(job.id)?.request, ...job });
+    if (ended(job)) {
+      this.#dropPreview(job.id);
+      this.#tidy();
+    }
     this.#changed();
     if (justEnded) this.dispatchEvent(new CustomEvent("ended", { detail: job }));
   }
 
+  #tidy() {
+    const kept = new Set(this.ids);
+    const old = this.list().filter((job) => ended(job) && !kept.has(job.id));
+    for (const job of old.slice(KEPT_ENDED)) this.#jobs.delete(job.id);
+  }
+
   #forget(id) {
     this.#jobs.delete(id);
-    memory.set("jobs", this.ids.filter((other) => other !== id));
+    if (this.ids.includes(id)) memory.set("jobs", this.ids.filter((other) => other !== id));
     this.#changed();
   }
 
   #happened(event) {
     const job = this.#jobs.get(event.job_id);
-    if (!job) return;
+    if (!job) {
+      if (!this.#asking.has(event.job_id)) this.#fetch(event.job_id);
+      return;
+    }
     const next = { ...job };
     if (event.kind === "queued") Object.assign(next, { state: "queued", position: event.position });
     else if (ended(job)) return;
     else next.state = STATES[event.kind] ?? job.state;
+    if (event.kind === "started") next.started = event.time;
+    if (ended(next)) next.finished = event.time;
     if (event.progress) next.progress = event.progress;
     if (event.image) next.images = withImage(job.images, event.image);
     if (event.error) next.error = event.error;
@@ -142,6 +237,8 @@ export class Jobs extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 }
+
+const byPlace = (a, b) => (a.position ?? 1e9) - (b.position ?? 1e9) || a.created - b.created;
 
 function withImage(images, image) {
   const others = images.filter((other) => other.index !== image.index);

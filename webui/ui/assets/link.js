@@ -2,7 +2,8 @@
 // no socket can be opened. It reconnects by itself for ever.
 //
 // Events: "snapshot" (detail: the jobs as they are, whenever connected anew), "event" (detail: one job
-// event), "preview" (detail: {job_id, seq, image, blob}), "online" (detail: boolean).
+// event), "preview" (detail: {job_id, seq, image, blob}), "online" (detail: boolean), "library" (detail: its revision,
+// when somebody changed it).
 
 import { address, ask } from "./api.js";
 
@@ -10,6 +11,7 @@ const SOCKET_TRIES = 2; // sockets that fail to open before long polling is trie
 const SOCKET_OPENS_MS = 5000;
 const SILENCE_MS = 40000; // the server says something every 15 seconds
 const POLL_SECONDS = 20;
+const SHORT_POLL_SECONDS = 3; // events are of one's own jobs only: others' are asked for this often
 const SOCKET_AGAIN_MS = 60000; // while polling: see now and then whether a socket opens
 const FIRST_PAUSE_MS = 300;
 const LONGEST_PAUSE_MS = 4000;
@@ -21,6 +23,16 @@ export class Link extends EventTarget {
   #polling = false;
   #pause = FIRST_PAUSE_MS;
   #wake = () => {};
+  #socketNow = null;
+  #everyone = false;
+
+  /** Whether to follow everybody's jobs too; the server lets administrators only. */
+  set everyone(wanted) {
+    if (wanted === this.#everyone) return;
+    this.#everyone = wanted;
+    if (this.#polling) this.#tellAll().catch(() => {}); // the loop finds out what is wrong
+    else this.#sendWish();
+  }
 
   /** Connect, and stay connected until the page goes. */
   async start() {
@@ -40,6 +52,16 @@ export class Link extends EventTarget {
     if (changed) this.#tell("online", online);
   }
 
+  async #tellAll() {
+    this.#tell("snapshot", (await ask("jobs")).jobs);
+  }
+
+  #sendWish() {
+    if (this.#socketNow?.readyState === WebSocket.OPEN) {
+      this.#socketNow.send(JSON.stringify({ follow: this.#everyone ? "all" : null }));
+    }
+  }
+
   #tell(kind, detail) {
     this.dispatchEvent(new CustomEvent(kind, { detail }));
   }
@@ -52,7 +74,7 @@ export class Link extends EventTarget {
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
   }
 
-  /** Follow a socket until it closes; true if it had opened. */
+  /** Follow a socket until it closes; true if anything came through it: some proxies only open it. */
   #socket() {
     return new Promise((resolve) => {
       const socket = new WebSocket(address("ws", "ws"));
@@ -64,19 +86,22 @@ export class Link extends EventTarget {
         patience = setTimeout(() => socket.close(), ms);
       };
       expect(SOCKET_OPENS_MS);
-      socket.onopen = () => {
+      const open = () => {
         opened = true;
         this.#failed = 0;
-        expect(SILENCE_MS);
         this.#set(true);
+        this.#socketNow = socket;
+        if (this.#everyone) this.#sendWish();
       };
       socket.onmessage = ({ data }) => {
         expect(SILENCE_MS);
+        if (!opened) open();
         if (typeof data === "string") this.#received(JSON.parse(data));
         else this.#tell("preview", unpack(data));
       };
       socket.onclose = () => {
         clearTimeout(patience);
+        this.#socketNow = null;
         if (!opened) this.#failed += 1;
         resolve(opened);
       };
@@ -91,12 +116,14 @@ export class Link extends EventTarget {
     this.#polling = true;
     try {
       while (performance.now() < until) {
-        const query = this.#last === null ? "" : `?after=${this.#last}&timeout=${POLL_SECONDS}`;
+        const seconds = this.#everyone ? SHORT_POLL_SECONDS : POLL_SECONDS;
+        const query = this.#last === null ? "" : `?after=${this.#last}&timeout=${seconds}`;
         const news = await ask(`events${query}`, { patience: 1000 * (POLL_SECONDS + 10) });
         worked = true;
         this.#set(true);
-        if (this.#last === null || news.missed) this.#tell("snapshot", (await ask("jobs")).jobs);
-        else for (const event of news.events) this.#received(event);
+        const fresh = this.#last === null || news.missed || this.#everyone;
+        for (const event of news.events) this.#received(event);
+        if (fresh) await this.#tellAll();
         this.#last = news.last;
       }
     } catch {
@@ -109,6 +136,7 @@ export class Link extends EventTarget {
 
   #received(message) {
     if (message.type === "snapshot") this.#tell("snapshot", message.jobs);
+    else if (message.type === "library") this.#tell("library", message.revision);
     else if (message.kind === "preview" && this.#polling) this.#fetchPreview(message);
     else if (message.kind) this.#tell("event", message);
   }

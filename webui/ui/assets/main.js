@@ -1,11 +1,18 @@
 // The page's scripts, put together. Gradio's events call the methods of the object `start` returns.
 
 import { ask } from "./api.js";
-import { byId, fillTexts, memory, setAttribute, setText, text, whenPresent } from "./dom.js";
+import { byId, language, setAttribute, setText, text, whenPresent } from "./dom.js";
 import { Form } from "./form.js";
 import { ended, Jobs } from "./jobs.js";
+import { Library } from "./library.js";
+import { openTab, pictures } from "./library_actions.js";
 import { Link } from "./link.js";
+import { addSkipLinks, dressHeader } from "./looks.js";
+import { followJobs } from "./notify.js";
+import { Queue } from "./queue.js";
 import { pictureUrl, Results } from "./results.js";
+import { SettingsTab } from "./settings.js";
+import { chooseView, dressForm, variationSeed } from "./simple.js";
 import { banner, toast } from "./toasts.js";
 import { Viewer } from "./viewer.js";
 
@@ -16,28 +23,59 @@ const BANNER_AFTER_MS = 800;
 export async function start() {
   const link = new Link();
   const jobs = new Jobs(link);
-  const viewer = new Viewer(pictureUrl);
+  const viewer = new Viewer(pictureUrl, (found) => fillIn(form, found));
+  new Library(viewer, link);
+  keepUpWithLibrary(jobs);
   const results = new Results(TAB, jobs, viewer);
+  chooseView(TAB);
   const form = new Form(TAB, jobs);
+  dressForm(form, jobs);
+  new SettingsTab(form);
+  const queue = new Queue(jobs, link);
   const stop = (how) => stopJob(how, jobs, results);
-  results.onSeed = (seed) => form.set({ seed });
+  results.onReuse = (values) => {
+    form.set(values);
+    toast(text("reuse_done"), "note");
+  };
+  results.onAgain = (job) => queue.again(job);
   jobs.addEventListener("ended", ({ detail }) => {
     if (detail.state === "failed") toast(detail.error?.message ?? text("failed_title"));
-    showDevice(0);
+    showDevice(jobs, 0);
   });
-  followConnection(link);
+  followJobs(jobs);
+  followConnection(link, jobs);
   handleKeys(viewer);
   dressHeader();
+  whenPresent("easel_device", () => showDevice(jobs));
+  addSkipLinks(TAB);
+  setAttribute(document.documentElement, "lang", language);
   link.start();
   return {
     submit: (_, values) => form.submit(values),
     restored: () => form.restored(),
     nativeSize: (_, values) => form.nativeSize(values),
-    applied: () => form.applied(),
+    collected: (_, values) => form.collected(values),
+    reuseVariation: (_, { variation_seed: seed }) => variationSeed(results.picture, seed),
     reuseSeed: (_, { seed }) => reuseSeed(results.picture, seed),
     interrupt: () => stop("interrupt"),
     skip: () => stop("skip"),
   };
+}
+
+/** Put what a picture was made with into the form, and show it. */
+function fillIn(form, found) {
+  openTab(TAB);
+  form.fill(found);
+}
+
+/** What is done with pictures in the library or the viewer shows in the result pane, too. */
+function keepUpWithLibrary(jobs) {
+  pictures.addEventListener("changed", ({ detail: { ids, changes } }) => {
+    for (const id of ids) jobs.updateImage(id, changes);
+  });
+  for (const kind of ["removed", "restored"]) {
+    pictures.addEventListener(kind, () => jobs.dispatchEvent(new Event("change")));
+  }
 }
 
 function reuseSeed(picture, seed) {
@@ -71,7 +109,7 @@ function handleKeys(viewer) {
   addEventListener(
     "keydown",
     (event) => {
-      if (viewer.isOpen || event.isComposing) return;
+      if (viewer.isOpen || event.isComposing || event.target.closest?.("#easel_queue, [data-own-keys]")) return;
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
         event.stopPropagation();
@@ -85,51 +123,49 @@ function handleKeys(viewer) {
 }
 
 /** Whether a drop-down list is open, which Esc closes. */
-const openList = () => document.querySelector('[role="listbox"], dialog[open]') !== null;
+const openList = () => document.querySelector('[role="listbox"], [role="menu"], dialog[open]') !== null;
 
-function followConnection(link) {
+function followConnection(link, jobs) {
   let timer = null;
   let lost = false;
+  const signIn = {
+    label: text("sign_in"),
+    hint: text("sign_in_hint"),
+    href: new URL("login", document.baseURI).href,
+  };
+  let signedOut = false;
+  addEventListener("easel-signed-out", () => {
+    signedOut = true;
+    banner(text("signed_out"), signIn);
+  });
   link.addEventListener("online", ({ detail: online }) => {
     clearTimeout(timer);
+    document.documentElement.toggleAttribute("data-easel-offline", !online);
     if (online) {
       banner("");
       if (lost) toast(text("online"), "note");
-      lost = false;
-      showDevice();
+      lost = signedOut = false;
+      showDevice(jobs);
       return;
     }
     timer = setTimeout(() => {
       lost = true;
-      banner(text("offline"));
+      if (!signedOut) banner(text("offline"));
     }, BANNER_AFTER_MS);
   });
 }
 
 /** Say what draws, or why nothing does; it starts after the page is served: ask for a while. */
-async function showDevice(patience = 6, pause = 1500) {
+async function showDevice(jobs, patience = 6, pause = 1500) {
   const chip = byId("easel_device");
   try {
-    const { worker } = await ask("status");
+    const { worker, caller } = await ask("status");
+    jobs.caller = caller;
     if (chip) chip.hidden = !worker.device;
     banner(worker.state === "waiting" ? text("no_worker", worker) : "");
     if (worker.device) setText(chip, `${worker.device} · ${worker.dtype}`);
-    else if (patience) setTimeout(() => showDevice(patience - 1, pause * 2), pause);
+    else if (patience) setTimeout(() => showDevice(jobs, patience - 1, pause * 2), pause);
   } catch {
     // Only a decoration.
   }
-}
-
-function dressHeader() {
-  const chosen = memory.get("theme", null);
-  whenPresent("easel_theme", (button) => {
-    fillTexts(byId("easel_header"));
-    if (chosen) document.body.classList.toggle("dark", chosen === "dark");
-    button.addEventListener("click", () => {
-      const dark = document.body.classList.toggle("dark");
-      memory.set("theme", dark ? "dark" : "light");
-    });
-    showDevice();
-  });
-  setAttribute(document.documentElement, "lang", "en");
 }

@@ -1,13 +1,15 @@
 // The result pane: what the shown job is doing, its preview, its pictures and what they were made with.
 
-import { address } from "./api.js";
 import { byId, duration, fillTexts, make, setAttribute, setText, text, whenPresent } from "./dom.js";
-import { ended } from "./jobs.js";
-import { toast } from "./toasts.js";
+import { ended, percentOf } from "./jobs.js";
+import { favourite, remove } from "./library_actions.js";
+import { copyPicture, copyText, deleted, fileName, pictureUrl } from "./picture.js";
+import { Stage } from "./stage.js";
 
 const MOST_PLACEHOLDERS = 24;
+const PROMPTS = ["prompt", "negative_prompt"];
 
-export const pictureUrl = (image) => address(image.url).href;
+export { pictureUrl };
 
 export class Results {
   #selected = null; // index of the chosen picture, null to follow the job
@@ -15,15 +17,21 @@ export class Results {
   #stopping = null; // "interrupting" or "skipping", until the job moves on
 
   constructor(tab, jobs, viewer) {
-    Object.assign(this, { tab, jobs, viewer });
+    Object.assign(this, { tab, jobs, viewer, stage: new Stage(() => this.#soon()) });
     jobs.addEventListener("change", () => this.#soon());
+    addEventListener("storage", ({ key }) => key === "easel.deleted" && this.#soon());
     whenPresent("easel_results_title", () => this.#attach());
     for (const name of ["interrupt", "skip"]) whenPresent(`${tab}_${name}`, () => this.#soon());
   }
 
+  /** The pictures of the shown job that were not deleted. */
+  get images() {
+    return (this.#job?.images ?? []).filter((image) => !deleted.has(image));
+  }
+
   /** The picture that is chosen or was finished last. */
   get picture() {
-    const images = this.#job?.images ?? [];
+    const images = this.images;
     return images.find((image) => image.index === this.#selected) ?? images.at(-1) ?? null;
   }
 
@@ -41,16 +49,44 @@ export class Results {
 
   #attach() {
     fillTexts(byId("txt2img_results_pane"));
-    byId("easel_picture").addEventListener("click", () => this.#enlarge());
-    byId("easel_use_seed").addEventListener("click", () => this.onSeed?.(this.picture.seed));
-    byId("easel_copy").addEventListener("click", () => copy(this.picture.infotext));
+    const acts = {
+      easel_picture: () => this.#enlarge(),
+      easel_use_seed: () => this.onReuse?.({ seed: this.picture.seed }),
+      easel_reuse_all: () => this.#reuse(),
+      easel_reuse_prompt: () => this.#reuse(PROMPTS),
+      easel_copy: () => copyText(this.picture.infotext),
+      easel_copy_picture: () => copyPicture(this.picture),
+      easel_favourite: () => favourite([this.picture.id], !this.picture.favourite),
+      easel_delete: () => this.#remove(),
+      easel_again: () => this.onAgain?.(this.#job),
+    };
+    for (const [id, act] of Object.entries(acts)) byId(id).addEventListener("click", act);
+    const hints = { use_seed: "use_seed_hint", reuse_all: "reuse_all_hint", reuse_prompt: "reuse_prompt_hint" };
+    for (const [id, hint] of Object.entries(hints)) setAttribute(byId(`easel_${id}`), "title", text(hint));
     byId("txt2img_gallery").addEventListener("keydown", (event) => this.#arrow(event));
     this.#soon();
   }
 
   #enlarge() {
-    const images = this.#job?.images ?? [];
+    const images = this.images;
     this.viewer.open(images, images.indexOf(this.picture), (index) => this.select(index));
+  }
+
+  /** Put what the picture was made with into the form: everything, or some fields. */
+  async #reuse(only = null) {
+    const picture = this.picture;
+    const { request } = await this.jobs.whole(this.#job.id);
+    const all = { ...request, seed: picture.seed, batch_count: 1, batch_size: 1 };
+    const chosen = Object.entries(all).filter(([name]) => !only || only.includes(name));
+    this.onReuse?.(Object.fromEntries(chosen));
+  }
+
+  async #remove() {
+    const { picture, images } = this;
+    const next = images[images.indexOf(picture) + 1];
+    if (!(await remove([picture.id]))) return;
+    this.#selected = next?.index ?? null;
+    this.#soon();
   }
 
   #soon() {
@@ -69,11 +105,14 @@ export class Results {
       this.#stopping = null;
     }
     this.#job = job;
+    if (job) this.jobs.wantWhole(job);
     if (!job || ended(job) || job.progress?.image !== this.#stopping?.image) this.#stopping = null;
     this.#drawButtons(job);
+    this.viewer.grown(this.images);
     if (!byId("easel_results_title")) return;
     this.#drawStatus(job);
-    this.#drawStage(job);
+    const preview = job && !ended(job) && this.#selected === null ? this.jobs.preview(job) : null;
+    this.stage.draw({ job, preview, picture: this.picture, headline: headline(job) });
     this.#drawThumbnails(job);
     this.#drawCaption(job);
   }
@@ -91,34 +130,20 @@ export class Results {
     setText(byId("easel_state"), line);
     setAttribute(byId("easel_state"), "title", line);
     setText(byId("easel_detail"), details(job, this.jobs.waiting()));
-    const percent = job ? Math.round(100 * (job.progress?.fraction ?? 0)) : 0;
+    const percent = job ? percentOf(job) : 0;
     const bar = byId("easel_progress");
     setAttribute(bar, "aria-valuenow", String(percent));
-    const busy = job?.state === "running" && percent === 0;
-    bar.classList.toggle("busy", busy);
+    bar.classList.toggle("busy", job?.state === "running" && percent === 0);
     bar.firstElementChild.style.width = `${percent}%`;
-  }
-
-  #drawStage(job) {
-    const running = Boolean(job) && !ended(job);
-    const preview = running && this.#selected === null ? this.jobs.preview(job) : null;
-    const picture = this.picture;
-    const frame = byId("easel_preview");
-    frame.hidden = !preview;
-    if (preview) setAttribute(frame, "src", preview.url);
-    const button = byId("easel_picture");
-    button.hidden = Boolean(preview) || !picture;
-    if (picture) show(button.firstElementChild, picture);
-    drawHint(byId("easel_hint"), job, picture);
-    byId("easel_stage").classList.toggle("busy", running && !preview && !picture);
   }
 
   #drawThumbnails(job) {
     const shelf = byId("txt2img_gallery");
-    const images = job?.images ?? [];
-    const expected = job && !ended(job) ? Math.min(job.progress?.images ?? 0, MOST_PLACEHOLDERS) : 0;
+    const images = this.images;
+    const active = Boolean(job) && !ended(job);
+    const expected = active ? Math.min(job.progress?.images ?? 0, MOST_PLACEHOLDERS) : 0;
     const count = Math.max(expected, (images.at(-1)?.index ?? -1) + 1);
-    const wanted = count > 1 ? range(count, images, job && !ended(job)) : [];
+    const wanted = count > 1 ? range(count, images, active) : [];
     const keys = wanted.map(({ image, index }) => (image ? `${job.id}/${image.id}` : `${job.id}#${index}`));
     const old = new Map([...shelf.children].map((node) => [node.dataset.key, node]));
     const nodes = wanted.map((slot, i) => old.get(keys[i]) ?? this.#thumbnail(slot, keys[i], count));
@@ -136,6 +161,7 @@ export class Results {
     setAttribute(node, "aria-label", text(image ? "picture" : "pending_picture", { number, count }));
     if (!image) return node;
     const img = make("img", { alt: "", loading: "lazy", decoding: "async", src: pictureUrl(image) });
+    img.addEventListener("error", () => node.classList.add("gone"));
     node.append(img);
     node.addEventListener("click", () => this.select(index));
     return node;
@@ -161,6 +187,7 @@ export class Results {
     const link = byId("easel_download");
     setAttribute(link, "href", `${pictureUrl(picture)}?download=true`);
     setAttribute(link, "download", fileName(picture));
+    setAttribute(byId("easel_favourite"), "aria-pressed", String(Boolean(picture.favourite)));
   }
 }
 
@@ -179,14 +206,6 @@ function headline(job) {
   if (!job.finished || !job.started) return text("done");
   const seconds = duration(job.finished - job.started);
   return text(count === 1 ? "done_one" : "done_many", { count, seconds });
-}
-
-/** What the stage says while it shows no picture: how to begin, or why there is none. */
-function drawHint(hint, job, picture) {
-  const failed = job?.state === "failed" && !picture;
-  hint.hidden = Boolean(job) && !failed;
-  setText(hint.querySelector("strong"), text(failed ? "failed_title" : "hint_title"));
-  setText(hint.querySelector("span"), failed ? (job.error?.message ?? "") : text("hint_body"));
 }
 
 function details(job, waiting) {
@@ -213,22 +232,4 @@ function range(count, images, pending) {
   const byIndex = new Map(images.map((image) => [image.index, image]));
   const slots = Array.from({ length: count }, (_, index) => ({ index, image: byIndex.get(index) }));
   return pending ? slots : slots.filter((slot) => slot.image);
-}
-
-function show(img, image) {
-  const url = pictureUrl(image);
-  if (img.src !== url) img.src = url;
-}
-
-function fileName(picture) {
-  return (picture.path ?? "").split(/[\\/]/).at(-1) || `easel-${picture.seed}`;
-}
-
-async function copy(value) {
-  try {
-    await navigator.clipboard.writeText(value);
-    toast(text("copied"), "note");
-  } catch {
-    toast(text("copy_failed"), "note");
-  }
 }

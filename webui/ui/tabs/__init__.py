@@ -19,8 +19,8 @@ class TabContext:
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A tab: ``build`` lays it out inside the tab and returns its form."""
+    """A tab: ``build`` lays it out inside the tab and returns its form, or None if it has none."""
 
     id: str
     label: str
-    build: Callable[[TabContext], Form]
+    build: Callable[[TabContext], Form | None]

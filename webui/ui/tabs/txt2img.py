@@ -3,10 +3,14 @@
 Gradio holds the values of the form and nothing else: its events run in the page, which posts to
 the HTTP API and follows the job over our own socket. So a job outlives its page, nothing is
 streamed through Gradio, and a lost connection cannot leave a button stuck.
+
+The simple and the full view are one form: the page's style sheet hides what the simple one lacks.
 """
 
 from __future__ import annotations
 
+import html
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +22,27 @@ from webui.ui.tabs import Tab, TabContext
 from webui.ui.texts import TEXTS
 
 _ID = "txt2img"
-_RESULTS = Path(__file__).parent.parent / "assets" / "results.html"
+_ASSETS = Path(__file__).parent.parent / "assets"
 
 
 def build(context: TabContext) -> Form:
     """Lay the tab out and connect it."""
     form = Form(_ID, Txt2Img, context.choices)
+    _markup("form_quick.html", "quicksettings")
     with gr.Row(elem_id="txt2img_toprow"):
         with gr.Column(elem_id="txt2img_prompts"):
             form.add("prompt", lines=2, placeholder=TEXTS["prompt_placeholder"])
+            _markup("form_tools.html", "txt2img_tools_pane")
             form.add("negative_prompt", lines=1, placeholder=TEXTS["negative_placeholder"])
         with gr.Column(elem_id="txt2img_actions"):
             generate, interrupt, skip = _actions()
+    _html(_examples(), "txt2img_examples_pane")
+    _markup("form_simple.html", "txt2img_simple_pane")
     with gr.Row(elem_id="txt2img_body"):
         with gr.Column(elem_id="txt2img_settings"):
             _settings(form, context.native_size)
         with gr.Column(elem_id="txt2img_results"):
-            gr.HTML(
-                _RESULTS.read_text(encoding="utf-8"),
-                js_on_load=None,
-                apply_default_css=False,
-                elem_id="txt2img_results_pane",
-            )
+            _markup("results.html", "txt2img_results_pane")
     everything = form.pick()
     generate.click(None, everything, None, js=form.js("submit"), **_PRIVATE)
     interrupt.click(None, None, None, js=form.js("interrupt", []), **_PRIVATE)
@@ -54,29 +57,49 @@ def _settings(form: Form, native_size: int) -> None:
         form.add("sampler")
         form.add("scheduler")
     form.add("steps")
-    with gr.Row(elem_classes="easel-pair easel-size"):
-        form.add("width", value=native_size)
-        form.add("height", value=native_size)
-        swap = _small_button("swap_size", "txt2img_res_switch_btn")
-    size = form.pick(["width", "height"])
-    swap.click(None, size, size, js="(w, h) => [h, w]", **_PRIVATE)
+    _size(form, native_size)
     with gr.Row(elem_classes="easel-pair"):
         form.add("batch_count")
         form.add("batch_size")
     form.add("cfg_scale")
+    _seed(form)
+    with gr.Accordion(TEXTS["advanced"], open=False, elem_id="txt2img_advanced"):
+        # What is declared and has no place of its own above is found here, in its order.
+        for field in form.unplaced():
+            form.add(field.name)
+
+
+def _size(form: Form, native_size: int) -> None:
+    with gr.Row(elem_classes="easel-pair easel-size"):
+        form.add("width", value=native_size)
+        form.add("height", value=native_size)
+        swap = _small_button("swap_size", "txt2img_res_switch_btn")
+    _html('<div id="txt2img_ratios" class="easel-shapes"></div>', "txt2img_ratios_pane")
+    size = form.pick(["width", "height"])
+    swap.click(None, size, size, js="(w, h) => [h, w]", **_PRIVATE)
+
+
+def _seed(form: Form) -> None:
     with gr.Row(elem_classes="easel-seed"):
         seed = form.add("seed")
         dice = _small_button("random_seed", "txt2img_random_seed")
         reuse = _small_button("reuse_seed", "txt2img_reuse_seed")
+        _html(_EXTRA, "txt2img_extra_pane")
     dice.click(None, None, seed, js="() => -1", **_PRIVATE)
     reuse.click(None, seed, seed, js=form.js("reuseSeed", ["seed"]), **_PRIVATE)
-    with gr.Accordion(TEXTS["advanced"], open=False, elem_id="txt2img_advanced"):
-        form.add("clip_skip")
-        form.add("noise_source")
+    with gr.Row(elem_classes="easel-seed", elem_id="txt2img_subseed_row"):
+        variation = form.add("variation_seed")
+        dice = _small_button("random_seed", "txt2img_random_subseed")
+        reuse = _small_button("reuse_seed", "txt2img_reuse_subseed")
+    form.add("variation_strength")
+    call = form.js("reuseVariation", ["variation_seed"])
+    dice.click(None, None, variation, js="() => -1", **_PRIVATE)
+    reuse.click(None, variation, variation, js=call, **_PRIVATE)
 
 
 def _actions() -> tuple[gr.Button, gr.Button, gr.Button]:
     generate = gr.Button(TEXTS["generate"], variant="primary", elem_id="txt2img_generate")
+    _html(_FOREVER, "txt2img_forever_pane")
     with gr.Row(elem_classes="easel-pair"):
         interrupt = gr.Button(TEXTS["interrupt"], elem_id="txt2img_interrupt")
         skip = gr.Button(TEXTS["skip"], elem_id="txt2img_skip")
@@ -94,7 +117,22 @@ def _connect(form: Form) -> None:
         **_PRIVATE,
     )
     apply = _relay("txt2img_apply")
-    apply.click(None, everything, everything, js=form.js("applied"), **_PRIVATE)
+    apply.click(None, everything, everything, js=form.js("collected"), **_PRIVATE)
+
+
+def _examples() -> str:
+    """Where the page shows the example prompts, with what it needs to know of them."""
+    found = json.loads((_ASSETS / "examples" / "examples.json").read_text(encoding="utf-8"))
+    data = html.escape(json.dumps(found, ensure_ascii=False))
+    return f'<div id="txt2img_examples" data-examples="{data}"></div>'
+
+
+def _markup(file: str, elem_id: str) -> None:
+    _html((_ASSETS / file).read_text(encoding="utf-8"), elem_id)
+
+
+def _html(markup: str, elem_id: str) -> None:
+    gr.HTML(markup, js_on_load=None, apply_default_css=False, elem_id=elem_id)
 
 
 def _relay(elem_id: str) -> gr.Button:
@@ -106,6 +144,8 @@ def _small_button(text: str, elem_id: str) -> gr.Button:
     return gr.Button(TEXTS[text], elem_id=elem_id, size="sm", min_width=60, scale=0)
 
 
+_EXTRA = '<label id="txt2img_subseed_show"><input type="checkbox"> <span></span></label>'
+_FOREVER = '<button id="txt2img_forever" type="button" class="easel-forever" hidden></button>'
 _PRIVATE: dict[str, Any] = {
     "api_visibility": "private",
     "queue": False,
