@@ -15,7 +15,7 @@ from playwright.sync_api import Page
 from tests.journeys.actions import control, fill, generate, shown_picture
 from tests.journeys.conftest import Open, Picture
 from tests.journeys.serving import ROOT, Server
-from tools.starter.judge import judge
+from webui.evaluation.measure import measure
 
 DRAW_MS = 90_000
 
@@ -50,12 +50,12 @@ def test_a_prompt_becomes_a_picture_and_a_file(
 ) -> None:
     page = open_page(easel)
     fill(page, prompt="a red circle on a white background", seed=1)
-    assert control(page, "width").input_value() == "64"
+    assert control(page, "width").input_value() == "128"
     generate(page)
     wait_done(page)
     picture(page, "first-picture")
     (path,) = easel.pictures()
-    verdict = judge(np.asarray(Image.open(path)))
-    assert (verdict.shape, verdict.colour, verdict.background) == ("circle", "red", "white")
+    verdict = measure(np.asarray(Image.open(path)))
+    assert (verdict.count, verdict.colour, verdict.background_colour) == (1, "red", "white")
     shown = shown_picture(page).evaluate("img => [img.naturalWidth, img.naturalHeight]")
-    assert shown == [64, 64]
+    assert shown == [128, 128]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,27 +11,89 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools.starter.judge import Verdict, judge
 from webui.app import open_services
 from webui.core.requests import Txt2Img
 from webui.core.results import LOCAL_CALLER
+from webui.evaluation.measure import Verdict, measure
+from webui.evaluation.questions import Question
+from webui.evaluation.table import Answer, tabulate
 from webui.services import Services
 from webui.settings import load_settings
 
+pytestmark = pytest.mark.timeout(300)  # the fixture draws all questions
+
 ROOT = Path(__file__).resolve().parents[2]
 
-PROMPTS = {
-    "a red circle on a white background": ("circle", "red", "white"),
-    "a blue square on a yellow background": ("square", "blue", "yellow"),
-    "green triangle, black background": ("triangle", "green", "black"),
-    "a yellow star on a blue background": ("star", "yellow", "blue"),
-    "white background, a pink heart": ("heart", "pink", "white"),
-    "a picture of a large orange circle on gray": ("circle", "orange", "gray"),
-    "a purple square on a green background": ("square", "purple", "green"),
-    "a small black star on a white background": ("star", "black", "white"),
-    "white triangle on a red background": ("triangle", "white", "red"),
-    "a brown heart, yellow background": ("heart", "brown", "yellow"),
+LEAST_RIGHT: Mapping[str, float] = {
+    "colour": 0.90,
+    "background": 0.91,
+    "shape": 0.50,
+    "glyph": 0.62,
+    "place": 0.75,
+    "size": 0.40,
+    "count": 0.50,
+    "one": 0.80,
 }
+"""Least share of right answers to QUESTIONS: the gates, less one or two of so few pictures; for
+shape (the model card says how it falls short) and size (five questions) what is drawn, less one."""
+CLEAR_PROMPT = "a large red circle on a white background"
+SEEDS = 4
+LEAST_CLEAR = 3
+"""Of SEEDS pictures of one prompt at full guidance, so many show object and background colour."""
+
+
+def question(prompt: str, **facts: str) -> Question:
+    """A prompt and its facts; a background with a colour is plain where nothing else is said."""
+    if "background_colour" in facts:
+        facts.setdefault("background", "plain")
+    return Question(prompt, {"count": "1", **facts})
+
+
+QUESTIONS = (
+    question("a red circle on a white background",
+             object="circle", colour="red", background_colour="white"),
+    question("a blue square on a yellow background",
+             object="square", colour="blue", background_colour="yellow"),
+    question("green triangle, black background",
+             object="triangle", colour="green", background_colour="black"),
+    question("white background, a pink heart",
+             object="heart", colour="pink", background_colour="white"),
+    question("a large yellow star on a blue background", size="large",
+             object="star", colour="yellow", background_colour="blue"),
+    question("a small purple square on a gray background", size="small",
+             object="square", colour="purple", background_colour="gray"),
+    question("an orange circle on the left, blue background", place="left",
+             object="circle", colour="orange", background_colour="blue"),
+    question("a white triangle on the right on a red background", place="right",
+             object="triangle", colour="white", background_colour="red"),
+    question("a black heart at the top on a pink background", place="top",
+             object="heart", colour="black", background_colour="pink"),
+    question("a brown square at the bottom, white background", place="bottom",
+             object="square", colour="brown", background_colour="white"),
+    question("a red star in the night sky",
+             object="star", colour="red", background="night sky"),
+    question("two blue circles on a white background", count="2",
+             object="circle", colour="blue", background_colour="white"),
+    question("three green squares on a yellow background", count="3",
+             object="square", colour="green", background_colour="yellow"),
+    question("two red hearts on a green gradient background", count="2",
+             object="heart", colour="red", background="gradient", background_colour="green"),
+    question("an apple on a white background", object="apple", background_colour="white"),
+    question("a cat on a blue background", object="cat", background_colour="blue"),
+    question("a rocket in the night sky", object="rocket", background="night sky"),
+    question("a house on grass", object="house", background="grass"),
+    question("a boat on the sea", object="boat", background="sea"),
+    question("a small key in the center on a purple background", size="small", place="centre",
+             object="key", background_colour="purple"),
+    question("a large bell on a blue gradient background", size="large",
+             object="bell", background="gradient", background_colour="blue"),
+    question("three fish on a yellow background", count="3",
+             object="fish", background_colour="yellow"),
+    question("two cups at the top on a red background", count="2", place="top",
+             object="cup", background_colour="red"),
+    question("a small moon on a black background", size="small",
+             object="moon", background_colour="black"),
+)  # fmt: skip
 
 
 @dataclass
@@ -40,27 +102,41 @@ class Artist:
 
     services: Services
 
-    def draw(self, prompt: str, **fields: object) -> list[np.ndarray]:
-        """The pictures of one request, as saved."""
+    def submit(self, prompt: str, **fields: object) -> str:
+        """Ask for pictures; returns the job's id."""
         request = Txt2Img.from_mapping(
-            {"prompt": prompt, "checkpoint": "easel-starter", "seed": 1, **fields}
+            {"prompt": prompt, "checkpoint": "easel-starter", "seed": 1, "sampler": "Euler"}
+            | fields
         )
-        queue = self.services.queue
-        job = queue.wait(queue.submit(request, caller=LOCAL_CALLER).id, timeout=100)
+        return self.services.queue.submit(request, caller=LOCAL_CALLER).id
+
+    def pictures(self, job_id: str) -> list[np.ndarray]:
+        """The job's pictures once it is done, as saved."""
+        job = self.services.queue.wait(job_id, timeout=100)
         assert job.state == "done", job.error
-        return [np.asarray(Image.open(image.path)) for image in job.images]
+        return [np.asarray(Image.open(image.path).convert("RGB")) for image in job.images]
+
+    def draw(self, prompt: str, **fields: object) -> list[np.ndarray]:
+        """The pictures of one request."""
+        return self.pictures(self.submit(prompt, **fields))
 
     def judge(self, prompt: str, **fields: object) -> list[Verdict]:
         """What is measured in them."""
-        return [judge(picture) for picture in self.draw(prompt, **fields)]
+        return [measure(picture) for picture in self.draw(prompt, **fields)]
 
 
 @contextmanager
 def open_artist(folder: Path) -> Iterator[Artist]:
-    """An artist with folders of its own and the models of the repository."""
+    """An artist with folders of its own and the models of the repository; jobs share batches."""
     paths = {"paths.outputs": folder / "outputs", "paths.data": folder / "data"}
     settings = load_settings(
-        {"paths.models": ROOT / "models", "device.inline": True, "jobs.preview_every": 0, **paths},
+        {
+            "paths.models": ROOT / "models",
+            "device.inline": True,
+            "jobs.preview_every": 0,
+            "jobs.batching": "shared",
+            **paths,
+        },
         environ={},
     )
     with open_services(settings) as services:
@@ -73,54 +149,72 @@ def artist(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Artist]:
         yield artist
 
 
-def test_colour_background_and_shape_are_what_the_prompt_says(artist: Artist) -> None:
-    found = {p: artist.judge(p, sampler="Euler")[0] for p in PROMPTS}
-    facts = {p: (v.shape, v.colour, v.background) for p, v in found.items()}
-    for place, least in ((1, 9), (2, 9), (0, 8)):
-        wrong = {p: facts[p] for p, wanted in PROMPTS.items() if facts[p][place] != wanted[place]}
-        assert len(wrong) <= len(PROMPTS) - least, wrong
+@pytest.fixture(scope="module")
+def answers(artist: Artist) -> list[Answer]:
+    """All questions, drawn at the native size with 20 steps, and measured."""
+    ids = [artist.submit(question.prompt) for question in QUESTIONS]
+    drawn = [artist.pictures(job_id)[0] for job_id in ids]
+    assert {picture.shape for picture in drawn} == {(128, 128, 3)}
+    return [Answer(q, measure(picture)) for q, picture in zip(QUESTIONS, drawn, strict=True)]
+
+
+@pytest.mark.parametrize("attribute", LEAST_RIGHT)
+def test_pictures_show_what_the_prompts_say(answers: list[Answer], attribute: str) -> None:
+    table = tabulate(answers)
+    wrong = {a.question.prompt: a.verdict for a in answers if not a.right.get(attribute, True)}
+    assert table[attribute] >= LEAST_RIGHT[attribute], wrong
+
+
+def shows_the_circle(verdict: Verdict) -> bool:
+    """Whether a picture of CLEAR_PROMPT is red on white."""
+    return (verdict.colour, verdict.background_colour) == ("red", "white")
 
 
 @pytest.mark.parametrize(
     "sampler", ["Euler", "Euler a", "Heun", "LMS", "DPM++ 2M", "DPM++ 2M SDE", "DDIM"]
 )
 def test_every_sampler_draws_the_red_circle(artist: Artist, sampler: str) -> None:
-    (verdict,) = artist.judge("a red circle on a white background", sampler=sampler)
-    assert (verdict.colour, verdict.background) == ("red", "white")
-    assert 0.02 < verdict.area < 0.7
+    (verdict,) = artist.judge(CLEAR_PROMPT, sampler=sampler)
+    assert shows_the_circle(verdict)
+    assert 0.12 < verdict.area < 0.7
 
 
 @pytest.mark.parametrize("scheduler", ["Uniform", "Karras", "Exponential", "SGM Uniform", "Simple"])
 def test_every_schedule_draws_the_red_circle(artist: Artist, scheduler: str) -> None:
-    fields = {"sampler": "Euler", "scheduler": scheduler}
-    (verdict,) = artist.judge("a red circle on a white background", **fields)
-    assert (verdict.colour, verdict.background) == ("red", "white")
+    (verdict,) = artist.judge(CLEAR_PROMPT, scheduler=scheduler)
+    assert shows_the_circle(verdict)
 
 
 def test_guidance_makes_the_picture_follow_the_prompt(artist: Artist) -> None:
-    prompt = "a yellow star on a blue background"
-    wanted = ("yellow", "blue")
-    hits = {}
-    for cfg in (1.0, 7.0):
-        verdicts = artist.judge(prompt, cfg_scale=cfg, batch_size=8, sampler="Euler")
-        hits[cfg] = sum((v.colour, v.background) == wanted for v in verdicts)
-    assert hits[7.0] >= 7
+    hits = {
+        cfg: sum(map(shows_the_circle, artist.judge(CLEAR_PROMPT, cfg_scale=cfg, batch_size=SEEDS)))
+        for cfg in (1.0, 7.0)
+    }
+    assert hits[7.0] >= LEAST_CLEAR
     assert hits[7.0] >= hits[1.0]
 
 
 def test_a_negative_prompt_keeps_its_colour_out(artist: Artist) -> None:
-    fields = {"batch_size": 8, "sampler": "Euler", "steps": 16, "seed": 100}
-    free = artist.judge("a circle on a white background", **fields)
-    avoided = free[0].colour
-    steered = artist.judge("a circle on a white background", negative_prompt=avoided, **fields)
-    before = sum(v.colour == avoided for v in free)
-    after = sum(v.colour == avoided for v in steered)
-    assert before >= 1
-    assert after < before
+    prompt, fields = "a circle on a white background", {"seed": 100, "steps": 16}
+    free = artist.judge(prompt, batch_size=SEEDS, **fields)
+    shown = [(index, v.colour) for index, v in enumerate(free) if v.colour]
+    assert shown
+    kept = [
+        artist.judge(prompt, negative_prompt=colour, seed=100 + index, steps=16)[0].colour == colour
+        for index, colour in shown
+    ]
+    assert 4 * sum(kept) <= len(shown)
+
+
+def test_a_wide_picture_is_one_picture(artist: Artist) -> None:
+    (picture,) = artist.draw("a yellow star on a blue background", width=192, height=128)
+    assert picture.shape == (128, 192, 3)
+    seen = measure(picture)
+    assert (seen.colour, seen.background_colour) == ("yellow", "blue")
 
 
 def test_a_seed_draws_the_same_alone_and_in_a_batch(artist: Artist) -> None:
-    together = artist.draw("a green star", batch_size=3, sampler="Euler a", steps=10)
-    alone = artist.draw("a green star", seed=3, sampler="Euler a", steps=10)
+    together = artist.draw("a green star", batch_size=3, sampler="Euler a", steps=8)
+    alone = artist.draw("a green star", seed=3, sampler="Euler a", steps=8)
     assert np.abs(together[2].astype(int) - alone[0]).max() <= 2
     assert np.abs(together[0].astype(int) - together[1]).max() > 20

@@ -1,7 +1,9 @@
-"""The recipe of the starter checkpoint: pictures, words, judge, sampler, resume, export."""
+"""The recipe of the starter checkpoint: scenes, words, text stage, sampler, steps, export."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from tools.starter.captions import read_caption, write_caption
+from tools.starter import captions, glyphs
+from tools.starter.captions import FACTS, Caption, facts_of, write_caption
 from tools.starter.config import Recipe
-from tools.starter.contexts import ContextBank, encode
+from tools.starter.contexts import Captioner
 from tools.starter.diffusion import (
     SCHEDULER_CONFIG,
     alphas_cumprod,
@@ -21,43 +24,88 @@ from tools.starter.diffusion import (
     velocity,
 )
 from tools.starter.export import replace_files
-from tools.starter.judge import judge
+from tools.starter.glyphs import GLYPHS, NATURAL_COLOURS, font_file, glyph
 from tools.starter.latents import LatentCache, training_scenes
 from tools.starter.models import SCALING_FACTOR, build_text_encoder, build_vae
 from tools.starter.palette import COLOURS, PALETTE
-from tools.starter.render import render
+from tools.starter.plans import CachePlan
+from tools.starter.render import render, render_frame
 from tools.starter.scene import (
+    MARGIN,
+    OBJECTS,
     SHAPES,
+    Background,
     Scene,
     Thing,
-    combinations,
     draw_scene,
-    is_held_out,
+    subjects,
 )
 from tools.starter.text import load_or_learn, token_ids
-from tools.starter.text_stage import FACTS, FactHeads, labels_of, text_loss
+from tools.starter.text_stage import OPTIONS, FactHeads, labels_of, text_loss
 from tools.starter.threads import ThreadTuner
-from tools.starter.unet_stage import UNetTrainer, batch_at, disagreement
+from tools.starter.together import Meeting
+from tools.starter.unet_stage import UNetTrainer, assist, batch_at, current, disagreement
 from tools.starter.vae_stage import standardise, to_tensor
+
+WHITE = Background("plain", "white")
 
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
-    return load_or_learn(tmp_path_factory.mktemp("starter") / "tokenizer", 1, 1024)
+    return load_or_learn(tmp_path_factory.mktemp("starter") / "tokenizer", 1, 1536)
 
 
-@pytest.mark.parametrize("size", [64, 128])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_rendered_scene_is_measured_as_what_it_is(shape, size):
-    for index, colour in enumerate(COLOURS):
-        background = COLOURS[(index + 4) % len(COLOURS)]
-        scene = Scene((Thing(shape, colour, 0.3, 0.52, 0.47, 5.0),), background)
-        seen = judge(render(scene, size))
-        assert (seen.shape, seen.colour, seen.background) == (shape, colour, background)
+@pytest.fixture(scope="module")
+def scenes() -> list[Scene]:
+    rng = np.random.default_rng(3)
+    return [draw_scene(rng) for _ in range(1500)]
+
+
+# ---- scenes and pictures
+
+
+def test_objects_lie_within_the_frame_and_beside_each_other(scenes):
+    for scene in scenes:
+        for thing in scene.things:
+            for middle in (thing.x, thing.y):
+                assert round(middle - thing.radius, 6) >= MARGIN
+                assert round(middle + thing.radius, 6) <= 1 - MARGIN
+        for i, one in enumerate(scene.things):
+            for two in scene.things[:i]:
+                assert np.hypot(one.x - two.x, one.y - two.y) > 1.85 * one.radius
+
+
+def test_places_sizes_and_counts_are_as_named(scenes):
+    middle = {"left": (0, 0.25), "right": (0.75, 1), "top": (0, 0.25), "bottom": (0.75, 1)}
+    radii: dict[tuple[int, str], list[float]] = {}
+    for scene in scenes:
+        assert scene.count in (1, 2, 3)
+        assert len({(t.what, t.colour, t.radius) for t in scene.things}) == 1
+        radii.setdefault((scene.count, scene.size), []).append(scene.things[0].radius)
+        xs, ys = [t.x for t in scene.things], [t.y for t in scene.things]
+        if scene.place == "centre":
+            assert abs(np.mean(xs) - 0.5) < 0.06
+            assert abs(np.mean(ys) - 0.5) < 0.06
+        elif scene.place:
+            along = xs if scene.place in ("left", "right") else ys
+            towards = np.mean(along) - 0.5
+            assert (towards < -0.1) == (middle[scene.place][0] == 0), scene
+            assert abs(towards) > 0.1
+    for count in (1, 2, 3):
+        assert max(radii[count, "small"]) < min(radii[count, ""])
+        assert max(radii[count, ""]) < min(radii[count, "large"])
+
+
+def test_a_tenth_of_the_subjects_is_held_out_and_never_drawn(scenes):
+    held_out, seen = set(subjects(held_out=True)), set(subjects(held_out=False))
+    assert not held_out & seen
+    assert 0.07 < len(held_out) / (len(held_out) + len(seen)) < 0.13
+    assert {s.what for s in held_out} <= {s.what for s in seen} == set(OBJECTS)
+    assert {scene.subject for scene in scenes} <= seen
 
 
 def test_render_uses_the_palette_and_keeps_edges_smooth():
-    image = render(Scene((Thing("circle", "red", 0.3),), "white"), 64)
+    image = render(Scene((Thing("circle", "red", 0.3),), WHITE), 64)
     assert image.dtype == np.uint8
     assert tuple(image[32, 32]) == PALETTE["red"]
     assert tuple(image[0, 0]) == PALETTE["white"]
@@ -66,67 +114,147 @@ def test_render_uses_the_palette_and_keeps_edges_smooth():
     assert share == pytest.approx(np.pi * 0.3**2, rel=0.02)
 
 
-def test_the_judge_calls_a_blob_and_an_empty_picture_nothing():
-    rng = np.random.default_rng(0)
-    plain = np.full((64, 64, 3), 250, np.uint8)
-    assert judge(plain).shape == ""
-    stripe = plain.copy()
-    stripe[25:35, 5:60] = (220, 38, 38)
-    assert judge(stripe).shape == ""
-    noise = rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    assert judge(noise).shape == ""
+@pytest.mark.parametrize("frame", [(64, 64), (96, 64), (64, 128)])
+@pytest.mark.parametrize("what", OBJECTS)
+def test_every_object_is_drawn_where_it_lies(what, frame):
+    colour = "red" if what in SHAPES else ""
+    background = Background("plain", "gray" if what in ("cloud", "cup") else "white")
+    thing = Thing(what, colour, 0.2, 0.3, 0.65)
+    picture = render_frame(Scene((thing,), background), frame).astype(int)
+    assert picture.shape == (frame[1], frame[0], 3)
+    drawn = np.abs(picture - PALETTE[background.colour]).sum(axis=-1) > 60
+    y, x = (places.mean() for places in drawn.nonzero())
+    assert abs(x - 0.3 * frame[0]) < 0.06 * min(frame)
+    assert abs(y - 0.65 * frame[1]) < 0.06 * min(frame)
+    rows, columns = drawn.nonzero()
+    side = max(np.ptp(rows), np.ptp(columns)) + 1
+    assert 0.3 * min(frame) < side < 0.45 * min(frame)
 
 
-def test_captions_state_only_facts_of_their_scene():
-    rng = np.random.default_rng(3)
-    said: dict[str, int] = dict.fromkeys(("shape", "colour", "background", "size"), 0)
-    for _ in range(1500):
-        scene = draw_scene(rng)
-        thing = scene.things[0]
-        truth: dict[str, str] = {
-            "shape": thing.shape,
-            "colour": thing.colour,
-            "background": scene.background,
-            "size": thing.size_word,
-        }
-        text = write_caption(rng, scene)
-        facts = read_caption(text)
-        assert facts == {key: truth[key] for key in facts}, text
-        for key in facts:
-            said[key] += 1
-    assert 1300 < said["shape"] < 1500
-    assert 1300 < said["colour"] < 1500
-    assert 1100 < said["background"] < 1350
-    assert 600 < said["size"] < 900
+def test_styles_and_backgrounds_change_the_picture_and_repeat():
+    thing = Thing("star", "red", 0.25)
+    backgrounds = [WHITE, Background("gradient", "white"), Background("sea"), Background("grass")]
+    styles = ["", "pixel art", "outline", "watercolour"]
+    every = [Scene((thing,), b, style=s, texture=5) for b in backgrounds for s in styles]
+    pictures = {render(scene, 64).tobytes() for scene in every}
+    assert len(pictures) == len(every)
+    assert {render(scene, 64).tobytes() for scene in every} == pictures
 
 
-@pytest.mark.parametrize(
-    ("text", "facts"),
-    [
-        ("white background, red circle", ("circle", "red", "white")),
-        ("star, green", ("star", "green", None)),
-        ("a picture of a small blue heart on yellow", ("heart", "blue", "yellow")),
-        ("A grey square, background: violet.", ("square", "gray", "purple")),
-        ("a circle colored grey, background brown", ("circle", "gray", "brown")),
-    ],
-)
-def test_read_caption(text, facts):
-    read = read_caption(text)
-    assert (read.get("shape"), read.get("colour"), read.get("background")) == facts
+# ---- glyphs
 
 
-def test_held_out_combinations_are_a_tenth_and_never_drawn():
-    every = len(combinations(held_out=True)) + len(combinations(held_out=False))
-    assert every == len(SHAPES) * 11 * 10
-    assert 0.07 < len(combinations(held_out=True)) / every < 0.13
+def test_each_glyph_is_a_picture_of_its_own():
+    seen = set()
+    for name in GLYPHS:
+        ink = np.asarray(glyph(name))
+        assert ink.shape[2] == 4
+        assert ink.shape[0] == ink.shape[1] > 60
+        assert (ink[..., 3] > 128).mean() > 0.1
+        assert ink[..., :3].std() > 5
+        seen.add(ink.tobytes())
+    assert len(seen) == len(GLYPHS)
+
+
+def test_a_missing_font_is_said_with_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setattr(glyphs, "FONT_PLACES", (str(tmp_path / "none.ttf"),))
+    monkeypatch.delenv("EASEL_EMOJI_FONT", raising=False)
+    with pytest.raises(FileNotFoundError, match="install fonts-noto-color-emoji"):
+        font_file()
+    (tmp_path / "my.ttf").write_bytes(b"x")
+    monkeypatch.setenv("EASEL_EMOJI_FONT", str(tmp_path / "my.ttf"))
+    assert font_file() == tmp_path / "my.ttf"
+
+
+# ---- captions
+
+
+def take(text: str, wordings: dict[str, tuple[str, ...]]) -> tuple[str, list[str]]:
+    """The text without any of the wordings, and whose they were; longer ones go first."""
+    owners = {word: name for name, words in wordings.items() for word in words}
+    pattern = "|".join(re.escape(word) for word in sorted(owners, key=len, reverse=True))
+    found = re.findall(rf"(?<!\w)(?:{pattern})(?!\w)", text)
+    return re.sub(rf"(?<!\w)(?:{pattern})(?!\w)", " ", text), [owners[word] for word in found]
+
+
+def read(text: str) -> dict[str, list[str]]:
+    """What a reader finds in a caption, by fact; background colours are among the colours."""
+    text, said = text.lower(), {}
+    landscapes = {
+        kind: (*captions.LANDSCAPE_FORMS[kind], *captions.LANDSCAPE_TAGS[kind])
+        for kind in captions.LANDSCAPE_FORMS
+    }
+    text, said["landscape"] = take(text, landscapes)
+    text, said["style"] = take(text, captions.STYLE_TAGS)
+    nouns = {name: captions.SYNONYMS.get(name, (name,)) for name in OBJECTS}
+    many = {name: tuple(map(captions.plural, words)) for name, words in nouns.items()}
+    text, said["object"] = take(text, {n: (*nouns[n], *many[n]) for n in OBJECTS})
+    places = {
+        "left": ("left",),
+        "right": ("right",),
+        "top": ("top", "upper"),
+        "bottom": ("bottom", "lower"),
+        "centre": ("center", "centre", "middle", "centered"),
+    }
+    text, said["place"] = take(text, places)
+    text, said["size"] = take(text, captions.SIZE_SYNONYMS)
+    text, said["count"] = take(text, {"2": ("two", "2", "pair"), "3": ("three", "3")})
+    text, said["gradient"] = take(text, {"gradient": ("gradient", "fading")})
+    spelt = {colour: captions.SPELLINGS.get(colour, (colour,)) for colour in COLOURS}
+    said["colour"] = take(text, spelt)[1]
+    return said
+
+
+def expected(facts: dict[str, str]) -> dict[str, list[str]]:
+    """What a reader should find when these facts are stated."""
+    kind = facts.get("background", "")
+    plain = {name: [facts[name]] if facts.get(name) else [] for name in ("object", "size", "style")}
+    return plain | {
+        "place": [facts["place"]] if "place" in facts else [],
+        "landscape": [kind] if kind in captions.LANDSCAPE_FORMS else [],
+        "count": [facts["count"]] if facts.get("count", "1") != "1" else [],
+        "gradient": ["gradient"] if kind == "gradient" else [],
+        "colour": [facts[name] for name in ("colour", "background_colour") if name in facts],
+    }
+
+
+def test_captions_say_what_they_state_and_nothing_else(scenes):
     rng = np.random.default_rng(4)
-    assert not any(is_held_out(*draw_scene(rng).combination) for _ in range(3000))
+    said: Counter[str] = Counter()
+    for scene in scenes:
+        caption = write_caption(rng, scene)
+        found, wanted = read(caption.text), expected(caption.facts)
+        for name, values in wanted.items():
+            assert set(found[name]) == set(values), (name, caption)
+        said.update(caption.facts.keys())
+    assert said["object"] > 0.9 * len(scenes)
+    assert 0.7 * len(scenes) < said["background"] < 0.95 * len(scenes)
+
+
+def test_captions_state_only_what_is_so(scenes):
+    rng = np.random.default_rng(5)
+    for scene in scenes:
+        truth = facts_of(scene)
+        truth.setdefault("colour", NATURAL_COLOURS.get(truth["object"], ""))
+        for name, value in write_caption(rng, scene).facts.items():
+            assert truth[name] == value
+            assert value in FACTS[name]
+
+
+def test_everything_leaves_nothing_unsaid(scenes):
+    rng = np.random.default_rng(6)
+    for scene in scenes[:200]:
+        assert facts_of(scene).keys() <= write_caption(rng, scene, everything=True).facts.keys()
+
+
+# ---- words to numbers
 
 
 def test_tokenizer_round_trip(tokenizer):
-    assert len(tokenizer) == 1024
+    assert len(tokenizer) == 1536
     assert tokenizer.model_max_length == 77
-    assert (tokenizer.bos_token_id, tokenizer.eos_token_id) == (1022, 1023)
+    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
+    assert (bos, eos) == (1534, 1535)
     for text in ("a red circle on a white background", "żółty ünïcode 42 ☃ qqqq"):
         ids = tokenizer(text).input_ids
         assert tokenizer.decode(ids, skip_special_tokens=True).replace(" ", "") == (
@@ -136,8 +264,31 @@ def test_tokenizer_round_trip(tokenizer):
     assert words == ["<|startoftext|>", "red</w>", "star</w>", "<|endoftext|>"]
     ids = token_ids(tokenizer, ["", "word " * 200])
     assert ids.shape == (2, 77)
-    assert ids[0].tolist() == [1022] + [1023] * 76
-    assert ids[1, -1] == 1023
+    assert ids[0].tolist() == [bos] + [eos] * 76
+    assert ids[1, -1] == eos
+
+
+def test_text_stage_asks_for_what_the_caption_says_from_the_end_mark_on(tokenizer):
+    stated = [{"object": "star", "size": "small", "count": "2"}, {}, {"background": "sea"}]
+    labels = labels_of([Caption("", facts) for facts in stated])
+    for row, facts in enumerate(stated):
+        said = {name: OPTIONS[name][index[row]] for name, index in labels.items()}
+        assert {name: value for name, value in said.items() if value} == facts
+    ids = torch.from_numpy(token_ids(tokenizer, ["two small stars", "", "sea"], 12))
+    encoder: Any = build_text_encoder(1536, 1534, 1535)
+    heads = FactHeads()
+    before, _ = text_loss(encoder, heads, ids, labels)
+    before.backward()
+    used = encoder.get_input_embeddings().weight.grad.abs().sum(dim=1).nonzero().flatten()
+    assert set(used.tolist()) == set(ids.flatten().tolist())
+    with torch.no_grad():
+        for parameter in [*encoder.parameters(), *heads.parameters()]:
+            if parameter.grad is not None:
+                parameter -= 0.02 * parameter.grad
+    assert text_loss(encoder, heads, ids, labels)[0] < before
+
+
+# ---- diffusion
 
 
 def test_the_sampler_finds_the_picture_that_a_perfect_model_knows():
@@ -161,12 +312,12 @@ def test_the_sampler_moves_away_from_the_negative():
         return (alpha.sqrt() * x - target) / (1 - alpha).sqrt()
 
     noise, one = torch.zeros(1, 4, 8, 8), torch.ones(1, 77, 8)
-    for cfg_scale, expected in ((1.0, 1.0), (3.0, 5.0)):
+    for cfg_scale, expected_mean in ((1.0, 1.0), (3.0, 5.0)):
         got = sample_euler(model, noise, one, -one, cfg_scale=cfg_scale, steps=10)
-        assert got.mean().item() == pytest.approx(expected, abs=0.01)
+        assert got.mean().item() == pytest.approx(expected_mean, abs=0.01)
 
 
-def test_timesteps_cover_the_range_and_crowd_at_the_noisy_end():
+def test_timesteps_cover_the_range_and_crowd_where_asked():
     t = draw_timesteps(torch.Generator().manual_seed(0), 1000, 0.5, 0.0)
     assert t.shape == (1000,)
     assert 0 <= t.min() < 10
@@ -196,45 +347,32 @@ def test_standardised_latents_keep_the_round_trip() -> None:
     assert torch.allclose(z.std(dim=(0, 2, 3)), torch.ones(4), atol=1e-3)
 
 
-def test_text_stage_asks_for_what_the_caption_says_from_the_end_mark_on(tokenizer):
-    labels = labels_of(["small red star", "", "white background, heart"])
-    said = {name: [FACTS[name][i] for i in index.tolist()] for name, index in labels.items()}
-    assert said == {
-        "shape": ["star", "", "heart"],
-        "colour": ["red", "", ""],
-        "background": ["", "", "white"],
-        "size": ["small", "", ""],
-    }
-    ids = torch.from_numpy(token_ids(tokenizer, ["small red star", "", "heart"], 12))
-    encoder: Any = build_text_encoder(1024, 1022, 1023)
-    heads = FactHeads()
-    before, _ = text_loss(encoder, heads, ids, labels)
-    before.backward()
-    used = encoder.get_input_embeddings().weight.grad.abs().sum(dim=1).nonzero().flatten()
-    assert set(used.tolist()) == set(ids.flatten().tolist())
-    with torch.no_grad():
-        for parameter in [*encoder.parameters(), *heads.parameters()]:
-            if parameter.grad is not None:
-                parameter -= 0.05 * parameter.grad
-    assert text_loss(encoder, heads, ids, labels)[0] < before
+# ---- the UNet's steps
 
 
-class AnyFacts(dict):
-    def __missing__(self, key):
-        return range(1, 3)
-
-
-ANY_FACTS = AnyFacts()
-
-
-def make_trainer(folder: Path, tokenizer) -> UNetTrainer:
+def make_trainer(folder: Path, tokenizer, stream: str = "unet", **changes: Any) -> UNetTrainer:
     torch.manual_seed(5)
-    recipe = replace(Recipe(), batch=4, unet_steps=100, unet_channels=(16, 16, 32))
+    plan = CachePlan((64, 64), 20)
+    small: dict[str, Any] = {"batch": 2, "unet_steps": 100, "unet_channels": (16, 16, 32)}
+    recipe = replace(Recipe(), caches=(plan,), cache_shares=((0, (1.0,)),), **(small | changes))
     latents = torch.randn(20, 4, 8, 8, generator=torch.Generator().manual_seed(2)).half()
-    cache = LatentCache(64, training_scenes(1, 64, 20), latents)
-    encoder = build_text_encoder(1024, 1022, 1023)
-    bank = ContextBank(encode(["", "red", "star"], tokenizer, encoder), ANY_FACTS)
-    return UNetTrainer(recipe, folder, [cache], bank)
+    cache = LatentCache(plan, training_scenes(1, plan), latents)
+    encoder = build_text_encoder(1536, 1534, 1535).eval().requires_grad_(False)
+    captioner = Captioner(tokenizer, encoder)
+    return UNetTrainer(recipe, folder, [cache], captioner, stream=stream)
+
+
+def test_a_step_follows_from_seed_stream_and_number_alone(tmp_path, tokenizer):
+    trainer = make_trainer(tmp_path, tokenizer)
+    batches = [
+        batch_at(trainer.recipe, step, trainer.caches, trainer.captioner, stream)
+        for step, stream in ((3, "unet"), (3, "unet"), (4, "unet"), (3, "assist"))
+    ]
+    for name in ("latents", "noise", "timesteps", "context"):
+        first, same, later, elsewhere = (getattr(batch, name) for batch in batches)
+        assert torch.equal(first, same)
+        assert not torch.equal(first, later)
+        assert not torch.equal(first, elsewhere)
 
 
 def test_a_resumed_training_takes_the_same_step(tmp_path, tokenizer):
@@ -244,25 +382,29 @@ def test_a_resumed_training_takes_the_same_step(tmp_path, tokenizer):
     loss = straight.advance()
     torch.rand(3)
     resumed = make_trainer(tmp_path, tokenizer)
-    assert resumed.step == 1
+    assert (resumed.step, resumed.seen) == (1, straight.seen // 2)
     assert resumed.advance() == loss
     for ours, theirs in zip(resumed.ema, straight.ema, strict=True):
         assert torch.equal(ours, theirs)
 
 
 def test_twins_are_the_same_noisy_picture_with_and_without_its_caption(tmp_path, tokenizer):
-    trainer = make_trainer(tmp_path, tokenizer)
-    recipe = replace(trainer.recipe, twins_from=0, batch=16, caption_dropout=0.0)
-    batch = batch_at(recipe, 3, trainer.caches, trainer.bank)
-    empty = trainer.bank.contexts[0].float()
-    clear = batch.timesteps[8:] < recipe.clear_below
-    assert 0 < clear.sum() < 8
-    assert torch.equal(batch.latents[:8], batch.latents[8:])
-    assert torch.equal(batch.timesteps[:8], batch.timesteps[8:])
-    for i in range(8):
-        assert torch.equal(batch.noise[i], batch.noise[8 + i]) == bool(clear[i])
-        assert torch.equal(batch.context[8 + i], empty) == bool(clear[i])
-        assert not torch.equal(batch.context[i], empty)
+    trainer = make_trainer(tmp_path, tokenizer, batch=8, twins_from=5, caption_dropout=0.0)
+    recipe, captioner = trainer.recipe, trainer.captioner
+    assert not batch_at(recipe, 4, trainer.caches, captioner, "unet").twins
+    batch = batch_at(recipe, 5, trainer.caches, captioner, "unet")
+    half = len(batch.latents) // 2
+    empty = captioner.encode([""])[0]
+    clear = batch.timesteps[half:] < recipe.clear_below
+    assert batch.twins
+    assert 0 < clear.sum() < half
+    assert torch.equal(batch.latents[:half], batch.latents[half:])
+    assert torch.equal(batch.timesteps[:half], batch.timesteps[half:])
+    for i in range(half):
+        assert torch.equal(batch.noise[i], batch.noise[half + i]) == bool(clear[i])
+        is_empty = torch.allclose(batch.context[half + i], empty, atol=1e-4)
+        assert is_empty == bool(clear[i])
+        assert not torch.allclose(batch.context[i], empty, atol=1e-4)
 
 
 def test_disagreement_pulls_the_empty_branch_at_low_noise_only():
@@ -274,6 +416,78 @@ def test_disagreement_pulls_the_empty_branch_at_low_noise_only():
     assert loss.item() == pytest.approx(4.0 / 2)
     assert v.grad is not None
     assert v.grad.flatten(1).ne(0).any(dim=1).tolist() == [False, False, True, False]
+
+
+def test_schedules_go_by_the_last_entry_that_has_begun():
+    schedule = ((0, (1.0,)), (10, (0.5, 0.5)), (20, (0.0, 1.0)))
+    assert [current(schedule, step) for step in (0, 9, 10, 25)] == [
+        (1.0,),
+        (1.0,),
+        (0.5, 0.5),
+        (0.0, 1.0),
+    ]
+
+
+# ---- two processes
+
+
+def test_a_meeting_takes_the_mean_weighted_by_steps(tmp_path):
+    leader, assistant = Meeting(tmp_path), Meeting(tmp_path)
+    weights, theirs = [torch.zeros(2), torch.ones(3)], [torch.full((2,), 9.0), torch.zeros(3)]
+    assert leader.lead(weights, 40) == 0
+    assert assistant.take(theirs) == 40
+    assert torch.equal(theirs[0], torch.zeros(2))
+    assert torch.equal(theirs[1], torch.ones(3))
+    theirs[0] += 8.0
+    weights[0] += 4.0
+    assert leader.lead(weights, 41) == 0
+    assistant.give(theirs, 3)
+    assert leader.lead(weights, 42) == 3  # of 2 + 3 steps in all
+    assert torch.allclose(weights[0], torch.full((2,), 4.0 + 3 / 5 * (8.0 - 4.0)))
+    assert torch.equal(weights[1], torch.ones(3))
+    assert assistant.take(theirs) == 42
+    assert torch.equal(theirs[0], weights[0])
+
+
+def test_a_gift_for_weights_long_gone_is_not_taken(tmp_path):
+    leader, assistant = Meeting(tmp_path), Meeting(tmp_path)
+    weights, theirs = [torch.zeros(2)], [torch.zeros(2)]
+    leader.lead(weights, 1)
+    assistant.take(theirs)
+    theirs[0] += 8.0
+    assistant.give(theirs, 1)
+    assert leader.lead(weights, 2) == 1
+    assistant.give(theirs, 1)  # from the base before
+    before = weights[0].clone()
+    assert leader.lead(weights, 3) == 0
+    assert torch.equal(weights[0], before)
+
+
+def test_an_assistant_trains_from_the_leaders_weights_and_step(tmp_path, tokenizer):
+    leader = make_trainer(tmp_path / "a", tokenizer)
+    helper = make_trainer(tmp_path / "b", tokenizer, "assist")
+    meeting = Meeting(tmp_path / "meeting")
+    weights = list(leader.unet.parameters())
+    with torch.no_grad():
+        weights[0].add_(1.0)
+    meeting.lead(weights, 30)
+
+    class OneStep:
+        """Asks for a stop once a step has been taken."""
+
+        def __bool__(self) -> bool:
+            return helper.step > 30
+
+    stop: Any = OneStep()
+    assist(helper, Meeting(tmp_path / "meeting"), stop, seconds=600)
+    before = weights[0].clone()
+    assert helper.step == 31
+    assert meeting.lead(weights, 31) == 1
+    assert not torch.equal(weights[0], before)
+    assert (weights[0] - before).abs().max() < 0.1, "it began from the leader's weights"
+
+
+# ---- files and threads
 
 
 def test_export_replaces_its_files_and_leaves_others(tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.starter.plans import CachePlan
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEFAULT_OUT = REPOSITORY / "models" / "checkpoints" / "easel-starter"
 DEFAULT_STATE = Path.home() / ".cache" / "easel-starter"
@@ -15,8 +17,10 @@ class Recipe:
     """Sizes, lengths and rates; a changed value is a new `dataclasses.replace`d recipe."""
 
     seed: int = 20_240
-    image_size: int = 64
-    vocabulary: int = 1024
+    image_size: int = 128
+    crop_size: int = 64
+    """Side of the windows that the autoencoder trains on, in pixels."""
+    vocabulary: int = 1536
 
     vae_steps: int = 3400
     vae_batch: int = 16
@@ -27,23 +31,41 @@ class Recipe:
     decoder_noise: float = 0.06
     """Standard deviation added to unit-spread latents while the decoder is refined."""
 
-    text_steps: int = 600
-    text_batch: int = 64
+    text_steps: int = 700
+    text_batch: int = 128
     text_lr: float = 1e-3
 
-    cache_sizes: tuple[tuple[int, int], ...] = ((64, 32_000), (96, 6_000), (128, 4_000))
-    """(pixels, how many scenes) whose latents are kept; the first is the native size."""
+    caches: tuple[CachePlan, ...] = (
+        CachePlan((64, 64), 12_000, close=True),
+        CachePlan((128, 128), 16_000),
+        CachePlan((96, 96), 4_000),
+        CachePlan((192, 128), 2_000),
+        CachePlan((128, 192), 2_000),
+        CachePlan((160, 160), 2_000),
+        CachePlan((192, 192), 1_000),
+    )
+    """Scenes whose latents are kept."""
+    cache_shares: tuple[tuple[int, tuple[float, ...]], ...] = (
+        (0, (0.75, 0.25)),
+        (1200, (0.30, 0.70)),
+        (2400, (0.06, 0.94)),
+        (7200, (0.04, 0.66, 0.08, 0.06, 0.06, 0.06, 0.04)),
+    )
+    """(from step, share of the steps for each cache)."""
 
     unet_channels: tuple[int, ...] = (64, 96, 160)
-    unet_steps: int = 12_000
-    batch: int = 32
-    captions: int = 6
-    """How many captions are kept for each combination and size word."""
+    unet_steps: int = 8_000
+    batch: int = 24
+    """Pictures of the native size in a step; a second process (`--assist`) brings as many."""
+    bf16: bool = False
+    """Whether the UNet multiplies in bfloat16 on a CPU; faster on some, slower on others."""
     lr: float = 7e-4
-    warmup: int = 300
+    warmup: int = 200
     decay_share: float = 0.5
+    glyph_share: float = 0.6
+    """Share of glyph scenes among the UNet's."""
     caption_dropout: float = 0.12
-    twins_from: int = 8100
+    twins_from: int = 6_800
     """From this step on, half of a batch repeats the other half with the empty caption ..."""
     clear_below: int = 600
     """... at timesteps under this one,"""
@@ -51,12 +73,27 @@ class Recipe:
     twin_weight: float = 3.0
     """and under this one, their difference is added to the loss with this weight."""
     ema: float = 0.998
-    timestep_shares: tuple[tuple[int, float, float], ...] = ((0, 0.5, 0.0), (4100, 0.1, 0.6))
-    """(from step, share of very noisy timesteps, share of middling ones); the rest is uniform."""
+    timestep_shares: tuple[tuple[int, tuple[float, float]], ...] = (
+        (0, (0.35, 0.35)),
+        (4000, (0.15, 0.55)),
+    )
+    """(from step, (share of very noisy timesteps, share of middling ones)); the rest is uniform."""
     loss_weight: str = "v"
     """'v': plain mean square of v; 'min_snr': min(snr, 5) / (snr + 1) times that."""
-    large_from: int = 10**9
-    """Step from which batches of the larger cached sizes are mixed in."""
+    meet_every_s: float = 45.0
+    """Seconds that an assisting process trains alone."""
+
+    image_layers: int = 4
+    image_patch: int = 8
+    """Side of the image tower's patches, in pixels."""
+    image_steps: int = 2_200
+    image_batch: int = 96
+    image_lr: float = 1.2e-3
+    image_facts: float = 0.5
+    """Weight of telling the facts from the picture beside the contrast with captions."""
+
+    tiny_steps: int = 2500
+    tiny_lr: float = 2e-3
 
     save_every: int = 500
     log_every: int = 50

@@ -1,4 +1,4 @@
-"""Stage two: the decoder alone, on the final latents, so that it draws sharp tips and corners.
+"""Stage four: the decoder alone, on the final latents, so that it draws sharp tips and corners.
 
 The encoder is frozen: latents made before, and whatever was trained on them, stay valid.
 """
@@ -14,8 +14,7 @@ from diffusers.models import AutoencoderKL
 
 from tools.starter.config import Recipe
 from tools.starter.models import SCALING_FACTOR
-from tools.starter.render import render, render_varied
-from tools.starter.scene import draw_scene
+from tools.starter.render import render_varied
 from tools.starter.state import Log, StopRequest, load_state, save_atomically, step_rng, torch_rng
 from tools.starter.threads import ThreadTuner
 from tools.starter.vae_stage import (
@@ -37,9 +36,9 @@ def decoder_loss(vae: AutoencoderKL, recipe: Recipe, step: int) -> torch.Tensor:
     """Reconstruction from latents with some noise on top, as a denoiser's results have."""
     rng = step_rng(recipe.seed, "decoder", step)
     varied = recipe.vae_batch // 4
-    images = [render_varied(rng, recipe.image_size) for _ in range(varied)]
+    images = [render_varied(rng, recipe.crop_size, 0.0) for _ in range(varied)]
     plain = range(recipe.vae_batch - varied)
-    images.extend(render(draw_scene(rng), recipe.image_size) for _ in plain)
+    images.extend(render_varied(rng, recipe.crop_size, 1.0) for _ in plain)
     x = to_tensor(images).to(vae.device)
     with torch.autocast(vae.device.type, torch.bfloat16, enabled=has_fast_bf16(vae.device)):
         with torch.no_grad():
@@ -54,6 +53,15 @@ def save(vae: AutoencoderKL, optimizer: torch.optim.Optimizer, step: int, path: 
     """Everything needed to go on."""
     entry = {"step": step, "model": vae.state_dict(), "optimizer": optimizer.state_dict()}
     save_atomically(entry, path)
+
+
+def load_refined(vae: AutoencoderKL, state: Path) -> bool:
+    """Give the autoencoder the refined decoder, finished or not; False when there is none."""
+    saved = load_state(state / "decoder.pt")
+    if saved is None:
+        return False
+    vae.load_state_dict(saved["model"])
+    return True
 
 
 def refine_decoder(

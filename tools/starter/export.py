@@ -8,11 +8,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from diffusers.models import AutoencoderKL, UNet2DConditionModel
+from diffusers.models import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextModel
 
 from tools.starter.diffusion import SCHEDULER_CONFIG
+from tools.starter.preview_stage import build_tiny
 from tools.starter.unet_stage import UNetTrainer
 
 MODEL_INDEX = {
@@ -39,6 +40,7 @@ class Trained:
     text_encoder: CLIPTextModel
     vae: AutoencoderKL
     trainer: UNetTrainer
+    tiny: AutoencoderTiny | None = None
 
 
 def write_json(path: Path, value: object) -> None:
@@ -70,6 +72,10 @@ def write_checkpoint(trained: Trained, folder: Path) -> None:
     vae = AutoencoderKL.from_config(trained.vae.config)
     vae.load_state_dict(trained.vae.state_dict())
     vae.half().save_pretrained(folder / "vae")
+    if trained.tiny is not None:
+        tiny = build_tiny()
+        tiny.load_state_dict(trained.tiny.state_dict())
+        tiny.half().save_pretrained(folder / "preview_decoder")
     write_json(folder / "scheduler" / "scheduler_config.json", SCHEDULER_CONFIG)
     write_json(folder / "model_index.json", MODEL_INDEX)
 

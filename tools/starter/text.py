@@ -20,7 +20,7 @@ SPLIT = r"""'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
 def caption_corpus(seed: int, count: int) -> list[str]:
     """Captions of random training scenes."""
     rng = np.random.default_rng([seed, 77])
-    return [write_caption(rng, draw_scene(rng)) for _ in range(count)]
+    return [write_caption(rng, draw_scene(rng)).text for _ in range(count)]
 
 
 def learn_bpe(corpus: list[str], vocabulary: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
@@ -70,7 +70,7 @@ def load_or_learn(folder: Path, seed: int, vocabulary: int) -> CLIPTokenizer:
     text encoder that is half trained.
     """
     if not (folder / "special_tokens_map.json").exists():
-        write_files(folder, *learn_bpe(caption_corpus(seed, 20_000), vocabulary))
+        write_files(folder, *learn_bpe(caption_corpus(seed, 40_000), vocabulary))
     return CLIPTokenizer.from_pretrained(folder)
 
 

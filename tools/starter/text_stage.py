@@ -1,7 +1,7 @@
-"""Stage three: the text encoder learns to carry what a caption says.
+"""Stage two: the text encoder learns to carry what a caption says.
 
-From the end mark and the padding after it, linear heads must tell the shape, the colour, the
-background and the size that the caption states, or that it states none. The heads are then
+From the end mark and the padding after it, linear heads must tell each fact that the caption
+states (object, colour, place ...), or that it does not state it. The heads are then
 thrown away. The UNet so starts from features in which the facts are easy to find.
 """
 
@@ -15,24 +15,19 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from tools.starter.captions import SIZE_SYNONYMS, read_caption, write_caption
+from tools.starter.captions import FACTS, Caption, write_caption
 from tools.starter.config import Recipe
 from tools.starter.models import TEXT_WIDTH, build_text_encoder
-from tools.starter.palette import COLOURS
-from tools.starter.scene import SHAPES, draw_scene
+from tools.starter.scene import draw_scene
 from tools.starter.state import Log, StopRequest, load_state, save_atomically, step_rng
 from tools.starter.text import MAX_LENGTH, token_ids
 from tools.starter.threads import ThreadTuner
 from tools.starter.vae_stage import learning_rate, set_rate
 
-FACTS: dict[str, tuple[str, ...]] = {
-    "shape": ("", *SHAPES),
-    "colour": ("", *COLOURS),
-    "background": ("", *COLOURS),
-    "size": ("", *SIZE_SYNONYMS),
-}
-SHORT = 28
-"""Most captions end before this many tokens; three in four batches are cut to it, for speed."""
+OPTIONS: dict[str, tuple[str, ...]] = {name: ("", *values) for name, values in FACTS.items()}
+"""Classes of each head; the first means that the caption does not say."""
+SHORT = 32
+"""Nearly all captions end before this many tokens; three in four batches are cut to it."""
 
 
 class FactHeads(nn.Module):
@@ -40,7 +35,7 @@ class FactHeads(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        sizes = {name: nn.Linear(TEXT_WIDTH, len(options)) for name, options in FACTS.items()}
+        sizes = {name: nn.Linear(TEXT_WIDTH, len(options)) for name, options in OPTIONS.items()}
         self.heads = nn.ModuleDict(sizes)
 
     def forward(self, hidden: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -48,19 +43,18 @@ class FactHeads(nn.Module):
         return {name: head(hidden) for name, head in self.heads.items()}
 
 
-def labels_of(texts: list[str]) -> dict[str, torch.Tensor]:
+def labels_of(captions: list[Caption]) -> dict[str, torch.Tensor]:
     """Index of each stated fact, 0 where the caption leaves it open: int64 [B]."""
-    read = [read_caption(text) for text in texts]
     return {
-        name: torch.tensor([options.index(facts.get(name, "")) for facts in read])
-        for name, options in FACTS.items()
+        name: torch.tensor([options.index(caption.facts.get(name, "")) for caption in captions])
+        for name, options in OPTIONS.items()
     }
 
 
-def draw_texts(rng: np.random.Generator, count: int, empty_share: float) -> list[str]:
+def draw_captions(rng: np.random.Generator, count: int, empty_share: float) -> list[Caption]:
     """Captions of random scenes, some of them empty."""
     return [
-        "" if rng.random() < empty_share else write_caption(rng, draw_scene(rng))
+        Caption("", {}) if rng.random() < empty_share else write_caption(rng, draw_scene(rng))
         for _ in range(count)
     ]
 
@@ -105,12 +99,12 @@ def train_text(
     accuracies: list[float] = []
     for step in range(recipe.text_steps):
         rng = step_rng(recipe.seed, "text", step)
-        texts = draw_texts(rng, recipe.text_batch, recipe.caption_dropout)
+        captions = draw_captions(rng, recipe.text_batch, recipe.caption_dropout)
         length = MAX_LENGTH if rng.random() < 0.25 else SHORT
-        ids = torch.from_numpy(token_ids(tokenizer, texts, length)).to(device)
+        ids = torch.from_numpy(token_ids(tokenizer, [c.text for c in captions], length)).to(device)
         set_rate(optimizer, learning_rate(step, recipe.text_steps, recipe.text_lr, 50, 0.5))
         with tuner.step():
-            loss, accuracy = text_loss(encoder, heads, ids, labels_of(texts))
+            loss, accuracy = text_loss(encoder, heads, ids, labels_of(captions))
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()

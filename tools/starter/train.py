@@ -18,17 +18,21 @@ if not __package__:
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read once, when torch is loaded
 
 import torch
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from tools.starter.config import DEFAULT_OUT, DEFAULT_STATE, Recipe
-from tools.starter.contexts import ContextBank, make_bank
-from tools.starter.decoder_stage import refine_decoder
+from tools.starter.contexts import Captioner
+from tools.starter.decoder_stage import load_refined, refine_decoder
 from tools.starter.export import Trained, export
+from tools.starter.image_stage import DEFAULT_CLIP_OUT, export_clip, train_image
 from tools.starter.latents import load_cache
+from tools.starter.preview_stage import has_tiny, train_tiny
 from tools.starter.state import Log, StopRequest
 from tools.starter.text import load_or_learn
 from tools.starter.text_stage import train_text
 from tools.starter.threads import ThreadTuner
-from tools.starter.unet_stage import UNetTrainer, train_unet
+from tools.starter.together import Meeting
+from tools.starter.unet_stage import UNetTrainer, assist, current, train_unet
 from tools.starter.vae_stage import train_vae
 
 
@@ -37,11 +41,18 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--state", type=Path, default=DEFAULT_STATE, help="resumable state")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="where the checkpoint goes")
+    parser.add_argument("--clip-out", type=Path, default=DEFAULT_CLIP_OUT, help="where CLIP goes")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--steps", type=int, help="length of the UNet stage")
     parser.add_argument("--vae-steps", type=int, help="length of the autoencoder stage")
-    parser.add_argument("--large-from", type=int, help="UNet step from which 96 and 128 px join")
+    parser.add_argument("--start", type=Path, help="earlier checkpoint to begin from")
+    parser.add_argument("--bf16", action="store_true", help="UNet in bfloat16 on the CPU")
+    parser.add_argument("--lead", action="store_true", help="take in what an assistant brings")
+    parser.add_argument("--assist", action="store_true", help="be the second process of a leader")
+    parser.add_argument(
+        "--caches-until", type=int, default=10**9, help="make only the caches used before this step"
+    )
     parser.add_argument("--export-only", action="store_true", help="export the saved average")
     return parser.parse_args(argv)
 
@@ -51,9 +62,25 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
     changes = {
         "unet_steps": options.steps,
         "vae_steps": options.vae_steps,
-        "large_from": options.large_from,
+        "bf16": options.bf16,
     }
     return replace(Recipe(), **{name: value for name, value in changes.items() if value})
+
+
+def make_clip(
+    recipe: Recipe,
+    options: argparse.Namespace,
+    tokenizer: CLIPTokenizer,
+    text_encoder: CLIPTextModel,
+    stop: StopRequest,
+    tuner: ThreadTuner,
+) -> bool:
+    """The CLIP that shares the text encoder: train what is missing, export; False if stopped."""
+    clip = train_image(recipe, options.state, tokenizer, text_encoder, options.device, stop, tuner)
+    if clip is None:
+        return False
+    export_clip(clip, options.state / "tokenizer", options.clip_out)
+    return True
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -62,28 +89,44 @@ def main(argv: list[str] | None = None) -> int:
     recipe = recipe_from(options)
     tuner = ThreadTuner(options.threads)
     stop, log = StopRequest(), Log(options.state / "log.jsonl")
-    vae = train_vae(recipe, options.state, options.device, stop, tuner)
-    if vae is None or not refine_decoder(vae, recipe, options.state, stop, tuner):
+    vae = train_vae(recipe, options.state, options.device, stop, tuner, options.start)
+    if vae is None:
         return 3
     tokenizer = load_or_learn(options.state / "tokenizer", recipe.seed, recipe.vocabulary)
     text_encoder = train_text(recipe, options.state, tokenizer, options.device, stop, tuner)
     if text_encoder is None:
         return 3
-    sizes = recipe.cache_sizes[: None if recipe.large_from < recipe.unet_steps else 1]
-    make_cache = partial(load_cache, vae, options.state, log, seed=recipe.seed)
-    if options.export_only:
-        caches, bank = [], ContextBank(torch.empty(0), {})
-    else:
-        caches = [make_cache(size=size, count=count) for size, count in sizes]
-        bank = make_bank(tokenizer, text_encoder, seed=recipe.seed, captions=recipe.captions)
-    trainer = UNetTrainer(recipe, options.state, caches, bank, options.device)
+    text_encoder.eval().requires_grad_(False)
+    captioner = Captioner(tokenizer, text_encoder)
+    caches = []
+    if not options.export_only:
+        plans = recipe.caches[: len(current(recipe.cache_shares, options.caches_until))]
+        caches = [load_cache(vae, options.state, log, plan, seed=recipe.seed) for plan in plans]
+    stream = "assist" if options.assist else "unet"
+    trainer = UNetTrainer(
+        recipe, options.state, caches, captioner, options.device, options.start, stream
+    )
     trained = Trained(options.state / "tokenizer", text_encoder, vae, trainer)
+    save = partial(export, trained, options.out)
+    load_refined(vae, options.state)
     if options.export_only:
-        export(trained, options.out)
+        tiny = (
+            train_tiny(vae, recipe, options.state, stop, tuner) if has_tiny(options.state) else None
+        )
+        export(replace(trained, tiny=tiny), options.out)
         return 0
+    meeting = Meeting(options.state / "meeting") if options.assist or options.lead else None
+    if options.assist and meeting:
+        assist(trainer, meeting, stop, recipe.meet_every_s)
+        return 3
     log.write(stage="unet", resumed_at=trainer.step, until=recipe.unet_steps)
-    finished = train_unet(trainer, log, stop, tuner, lambda: export(trained, options.out))
-    return 0 if finished else 3
+    finished = train_unet(trainer, log, stop, tuner, save, meeting)
+    if not finished or not refine_decoder(vae, recipe, options.state, stop, tuner):
+        return 3
+    tiny = train_tiny(vae, recipe, options.state, stop, tuner)
+    export(replace(trained, tiny=tiny), options.out)
+    done = tiny is not None and make_clip(recipe, options, tokenizer, text_encoder, stop, tuner)
+    return 0 if done else 3
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Stage four: the UNet, on kept latents and kept captions."""
+"""Stage three: the UNet, on kept latents and fresh captions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from diffusers.models import UNet2DConditionModel
 
 from tools.starter.config import Recipe
-from tools.starter.contexts import ContextBank
+from tools.starter.contexts import Captioner
 from tools.starter.diffusion import (
     add_noise,
     alphas_cumprod,
@@ -22,9 +22,13 @@ from tools.starter.diffusion import (
 )
 from tools.starter.latents import LatentCache
 from tools.starter.models import build_unet
+from tools.starter.plans import CachePlan
 from tools.starter.state import Log, StopRequest, load_state, save_atomically, step_rng, torch_rng
 from tools.starter.threads import ThreadTuner
+from tools.starter.together import Meeting
 from tools.starter.vae_stage import learning_rate, set_rate
+
+Shares = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -38,38 +42,60 @@ class Batch:
     twins: bool = False
 
 
-def choose_cache(rng: np.random.Generator, caches: list[LatentCache], large: bool) -> LatentCache:
-    """The native size, or one of all sizes once larger ones take part."""
-    if not large or len(caches) == 1 or rng.random() < 0.5:
-        return caches[0]
-    return caches[1 + int(rng.integers(len(caches) - 1))]
+def choose_cache(rng: np.random.Generator, caches: list[LatentCache], shares: Shares) -> int:
+    """Which cache the step draws from; shares are relative, in the order of the caches."""
+    weights = np.asarray(shares[: len(caches)], float)
+    return int(rng.choice(len(weights), p=weights / weights.sum()))
 
 
-def batch_at(recipe: Recipe, step: int, caches: list[LatentCache], bank: ContextBank) -> Batch:
-    """Everything random about one step, from the seed and the step's number alone.
+def choose_scenes(
+    rng: np.random.Generator, cache: LatentCache, count: int, recipe: Recipe
+) -> np.ndarray:
+    """Numbers of so many of the cache's scenes: glyphs and shapes as often as the recipe says."""
+    glyph, share = cache.has_glyph, recipe.glyph_share
+    weights = np.where(glyph, share / glyph.mean(), (1 - share) / (~glyph).mean())
+    edges = np.cumsum(weights)
+    return np.searchsorted(edges, rng.random(count) * edges[-1])
 
-    Larger pictures come in proportionally smaller batches. From `twins_from` on the second half
-    repeats the first: where the noise is low, the same noisy pictures with the empty caption.
+
+def batch_size(recipe: Recipe, plan: CachePlan) -> int:
+    """Larger pictures come in smaller batches, so that all steps take about as long."""
+    pixels = plan.frame[0] * plan.frame[1]
+    return max(2, 2 * round(recipe.batch * min(2.6, recipe.image_size**2 / pixels) / 2))
+
+
+def current(schedule: tuple[tuple[int, Shares], ...], step: int) -> Shares:
+    """The last entry of a schedule that has begun."""
+    return [shares for start, shares in schedule if step >= start][-1]
+
+
+def batch_at(
+    recipe: Recipe, step: int, caches: list[LatentCache], captioner: Captioner, stream: str
+) -> Batch:
+    """Everything random about one step, from the seed, the stream and the step's number alone.
+
+    From `twins_from` on the second half repeats the first: where the noise is low, the same noisy
+    pictures with the empty caption.
     """
-    rng = step_rng(recipe.seed, "unet", step)
-    cache = choose_cache(rng, caches, step >= recipe.large_from)
-    count = max(2, round(recipe.batch * (recipe.image_size / cache.size) ** 2))
+    rng = step_rng(recipe.seed, stream, step)
+    cache = caches[choose_cache(rng, caches, current(recipe.cache_shares, step))]
+    count = batch_size(recipe, cache.plan)
     copies = 2 if step >= recipe.twins_from else 1
-    chosen = np.tile(rng.integers(len(cache.scenes), size=count // copies), copies)
+    chosen = np.tile(choose_scenes(rng, cache, count // copies, recipe), copies)
     generator = torch_rng(rng)
     latents = cache.latents[torch.from_numpy(chosen)].float()
-    shares = [shares for start, *shares in recipe.timestep_shares if step >= start][-1]
-    timesteps = draw_timesteps(generator, len(chosen) // copies, *shares)
+    noisy, middle = current(recipe.timestep_shares, step)
+    timesteps = draw_timesteps(generator, len(chosen) // copies, noisy, middle)
     order = torch.randperm(len(timesteps), generator=generator)
     timesteps = timesteps[order].repeat(copies)
     noise = torch.randn(latents.shape, generator=generator)
-    numbers = [bank.choose(rng, cache.scenes[i], recipe.caption_dropout) for i in chosen]
+    texts = [captioner.write(rng, cache.scenes[i], recipe.caption_dropout) for i in chosen]
     if copies == 2:
         half = len(chosen) // 2
         clear = timesteps[half:] < recipe.clear_below
         noise[half:][clear] = noise[:half][clear]
-        numbers[half:] = [0 if c else n for c, n in zip(clear, numbers[half:], strict=True)]
-    return Batch(latents, noise, timesteps, bank.contexts[numbers].float(), twins=copies == 2)
+        texts[half:] = ["" if c else t for c, t in zip(clear, texts[half:], strict=True)]
+    return Batch(latents, noise, timesteps, captioner.encode(texts), twins=copies == 2)
 
 
 def disagreement(v: torch.Tensor, timesteps: torch.Tensor, below: int) -> torch.Tensor:
@@ -92,7 +118,7 @@ def diffusion_loss(
     noise = batch.noise.to(device, memory_format=torch.channels_last)
     timesteps = batch.timesteps.to(device)
     alpha = alphas_cumprod().to(device)[timesteps]
-    with torch.autocast("cuda", torch.bfloat16, enabled=device == "cuda"):
+    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda" or recipe.bf16):
         noisy = add_noise(latents, noise, alpha)
         v = unet(noisy, timesteps, batch.context.to(device), return_dict=False)[0].float()
     error = (v - velocity(latents, noise, alpha)).square().mean(dim=(1, 2, 3))
@@ -106,33 +132,48 @@ class UNetTrainer:
     """UNet, running average, optimizer and step, with save and resume."""
 
     def __init__(
-        self, recipe: Recipe, state: Path, caches: list[LatentCache], bank: ContextBank,
+        self,
+        recipe: Recipe,
+        state: Path,
+        caches: list[LatentCache],
+        captioner: Captioner,
         device: str = "cpu",
-    ) -> None:  # fmt: skip
-        self.recipe, self.caches, self.bank, self.device = recipe, caches, bank, device
+        start: Path | None = None,
+        stream: str = "unet",
+    ) -> None:
+        """`start` is an earlier checkpoint to begin from, `stream` names the randomness."""
+        self.recipe, self.caches, self.captioner, self.device = recipe, caches, captioner, device
+        self.stream = stream
         torch.manual_seed(recipe.seed + 1)
         unet = build_unet(recipe.image_size, recipe.unet_channels)
+        if start is not None:
+            unet.load_state_dict(UNet2DConditionModel.from_pretrained(start / "unet").state_dict())
         self.unet = unet.to(device, memory_format=torch.channels_last)
         self.ema = [p.detach().clone() for p in self.unet.parameters()]
         self.optimizer = torch.optim.AdamW(
             self.unet.parameters(), recipe.lr, (0.9, 0.99), weight_decay=0.01, fused=True
         )
-        self.step = 0
-        self._path = state / "unet.pt"
+        self.step = self.seen = 0
+        self._path = state / f"{stream}.pt"
         self._resume()
 
     def _resume(self) -> None:
         saved = load_state(self._path)
         if saved is None:
             return
-        self.step = saved["step"]
+        self.step, self.seen = saved["step"], saved["seen"]
         self.unet.load_state_dict(saved["unet"])
         self.ema = [weight.to(self.device) for weight in saved["ema"]]
         self.optimizer.load_state_dict(saved["optimizer"])
 
     def save(self) -> None:
         """Keep everything needed to go on from here."""
-        state = {"step": self.step, "unet": self.unet.state_dict(), "ema": self.ema}
+        state = {
+            "step": self.step,
+            "seen": self.seen,
+            "unet": self.unet.state_dict(),
+            "ema": self.ema,
+        }
         save_atomically(state | {"optimizer": self.optimizer.state_dict()}, self._path)
 
     def averaged(self) -> dict[str, torch.Tensor]:
@@ -151,7 +192,7 @@ class UNetTrainer:
         total, peak = recipe.unet_steps, recipe.lr
         rate = learning_rate(self.step, total, peak, recipe.warmup, recipe.decay_share)
         set_rate(self.optimizer, rate)
-        batch = batch_at(recipe, self.step, self.caches, self.bank)
+        batch = batch_at(recipe, self.step, self.caches, self.captioner, self.stream)
         loss = diffusion_loss(self.unet, batch, recipe, self.device)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.unet.parameters(), 1.0)
@@ -159,6 +200,7 @@ class UNetTrainer:
         self.optimizer.zero_grad(set_to_none=True)
         self.follow()
         self.step += 1
+        self.seen += len(batch.latents)
         return loss.item()
 
 
@@ -168,19 +210,26 @@ def train_unet(
     stop: StopRequest,
     tuner: ThreadTuner,
     export: Callable[[], None],
+    meeting: Meeting | None = None,
 ) -> bool:
-    """Run to the recipe's last step; False when asked to stop before."""
+    """Run to the recipe's last step; False when asked to stop before.
+
+    With a meeting this process leads, and takes in what an assistant brings.
+    """
     recipe = trainer.recipe
-    since, shown, losses = time.monotonic(), trainer.step, []
+    weights = list(trainer.unet.parameters())
+    since, shown, losses, helped = time.monotonic(), trainer.seen, [], 0
     while trainer.step < recipe.unet_steps:
         with tuner.step():
             losses.append(trainer.advance())
+        if meeting is not None:
+            helped += meeting.lead(weights, trainer.step)
         step = trainer.step
         if step % recipe.log_every == 0:
-            speed = (step - shown) * recipe.batch / (time.monotonic() - since)
-            mean = float(np.mean(losses))
-            log.write(stage="unet", step=step, loss=mean, samples_per_s=speed, threads=tuner.best)
-            since, shown, losses = time.monotonic(), step, []
+            speed = (trainer.seen - shown) / (time.monotonic() - since)
+            entry = {"loss": float(np.mean(losses)), "seen": trainer.seen, "samples_per_s": speed}
+            log.write(stage="unet", step=step, **entry, threads=tuner.best, helped=helped)
+            since, shown, losses, helped = time.monotonic(), trainer.seen, [], 0
         if stop or step % recipe.save_every == 0 or step == recipe.unet_steps:
             trainer.save()
         if stop or step % recipe.export_every == 0 or step == recipe.unet_steps:
@@ -188,3 +237,16 @@ def train_unet(
         if stop:
             return False
     return True
+
+
+def assist(trainer: UNetTrainer, meeting: Meeting, stop: StopRequest, seconds: float) -> None:
+    """Train from the leader's weights for so many seconds, hand over, and again, until told to
+    stop or the leader is gone."""
+    weights = list(trainer.unet.parameters())
+    while not stop and (step := meeting.take(weights)) is not None:
+        until = time.monotonic() + seconds
+        first = trainer.step = step
+        while time.monotonic() < until and not stop:
+            trainer.advance()
+        meeting.give(weights, trainer.step - first)
+        trainer.save()

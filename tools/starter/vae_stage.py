@@ -14,7 +14,7 @@ from diffusers.models import AutoencoderKL
 from tools.starter.config import Recipe
 from tools.starter.models import SCALING_FACTOR, build_vae
 from tools.starter.render import render, render_varied
-from tools.starter.scene import combinations, draw_scene, place_scene
+from tools.starter.scene import MIXTURE, draw_scene, draw_subject
 from tools.starter.state import Log, StopRequest, load_state, save_atomically, step_rng, torch_rng
 from tools.starter.threads import ThreadTuner
 
@@ -60,10 +60,11 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 @torch.no_grad()
 def psnr(vae: AutoencoderKL, size: int, count: int = 128) -> float:
-    """Mean PSNR in dB of round trips over held-out combinations."""
+    """Mean PSNR in dB of round trips over held-out subjects."""
     rng = np.random.default_rng(5)
-    chosen = combinations(held_out=True)
-    scenes = [place_scene(rng, chosen[i % len(chosen)]) for i in range(count)]
+    scenes = [
+        draw_scene(rng, subject=draw_subject(rng, MIXTURE, held_out=True)) for _ in range(count)
+    ]
     values = []
     for start in range(0, count, 32):
         x = to_tensor([render(scene, size) for scene in scenes[start : start + 32]])
@@ -98,7 +99,7 @@ def standardise(vae: AutoencoderKL, size: int, seed: int, count: int = 512) -> N
 def batch_at(recipe: Recipe, step: int) -> tuple[torch.Tensor, torch.Generator]:
     """The pictures and the latent noise of one step."""
     rng = step_rng(recipe.seed, "vae", step)
-    images = [render_varied(rng, recipe.image_size) for _ in range(recipe.vae_batch)]
+    images = [render_varied(rng, recipe.crop_size) for _ in range(recipe.vae_batch)]
     return to_tensor(images), torch_rng(rng)
 
 
@@ -124,11 +125,21 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 
 def train_vae(
-    recipe: Recipe, state: Path, device: str, stop: StopRequest, tuner: ThreadTuner
+    recipe: Recipe,
+    state: Path,
+    device: str,
+    stop: StopRequest,
+    tuner: ThreadTuner,
+    start: Path | None = None,
 ) -> AutoencoderKL | None:
-    """Train, or load what is already trained; None when asked to stop before the end."""
+    """Train, or load what is already trained; None when asked to stop before the end.
+
+    `start` is the folder of an earlier checkpoint whose autoencoder is taken as the beginning.
+    """
     torch.manual_seed(recipe.seed)
     vae = build_vae(recipe.image_size).to(device)
+    if start is not None:
+        vae.load_state_dict(AutoencoderKL.from_pretrained(start / "vae").state_dict())
     optimizer = torch.optim.AdamW(vae.parameters(), recipe.vae_lr, (0.9, 0.99), weight_decay=1e-4)
     path, log = state / "vae.pt", Log(state / "log.jsonl")
     saved = load_state(path) or {"step": 0, "done": False}
