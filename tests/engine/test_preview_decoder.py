@@ -68,10 +68,13 @@ def test_a_job_shows_what_the_preview_decoder_draws(
     monkeypatch.setattr(preview, "SHARE", 1e6)  # so that a slow machine shows previews, too
     ref = tiny.write_folder(tmp_path / "model")
     only_red = tiny_autoencoder()
+    last = only_red.decoder.layers[-1]
+    assert isinstance(last, torch.nn.Conv2d)
+    assert last.bias is not None
     with torch.no_grad():
         for weight in only_red.decoder.parameters():
             weight.zero_()
-        only_red.decoder.layers[-1].bias.copy_(torch.tensor([1.0, 0.0, 0.0]))
+        last.bias.copy_(torch.tensor([1.0, 0.0, 0.0]))
     only_red.save_pretrained(tmp_path / "model" / "preview_decoder")
     drawer = Drawer()
     request = Txt2Img(prompt="a", seed=1, steps=4, width=64, height=64)
