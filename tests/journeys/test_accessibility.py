@@ -34,7 +34,7 @@ REACHED = """() => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(open_page: Open, scheme: Any) -> None:
     page = open_page()
-    page.emulate_media(color_scheme=scheme)
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # nothing is half faded in
     expect(page.locator("body.dark")).to_have_count(1 if scheme == "dark" else 0)
     fill(page, prompt="red", steps=2, batch_count=2)
     generate(page)

@@ -292,8 +292,8 @@ def test_new_pictures_move_nothing(
     expect_count(library, "321 pictures")
     picture(library, "library-new")
     library.locator(".lib-newer").click()
-    assert cells(library).first.get_attribute("data-id") not in filled[1]
     expect(cells(library).nth(1)).to_have_attribute("data-id", filled[1][0])
+    assert cells(library).first.get_attribute("data-id") not in filled[1]
 
 
 def test_a_missing_file_shows_as_such(filled: Filled, open_page: Open, picture: Picture) -> None:

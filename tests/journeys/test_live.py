@@ -132,7 +132,7 @@ def draw_away(page: Page) -> None:
     fill(page, prompt="red", steps=3)
     generate(page)
     expect(page.locator("#easel_state")).to_contain_text("Done in")
-    page.wait_for_function("document.title !== 'Easel'")
+    expect(page).to_have_title("Done – Easel")
 
 
 def test_a_refused_notification_stays_off(context: BrowserContext, open_page: Open) -> None:

@@ -44,6 +44,7 @@ TOO_SMALL = """(least) => {
 @pytest.mark.parametrize("width", SIZES)
 def test_nothing_runs_over_the_edge(open_page: Open, width: int) -> None:
     page = open_page()
+    page.emulate_media(reduced_motion="reduce")
     page.set_viewport_size({"width": width, "height": SIZES[width]})
     fill(page, prompt="red " * 40, steps=2, batch_count=3)
     generate(page)
