@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from webui.core.messages import JobStep
 from webui.core.results import JobProgress
@@ -12,25 +12,32 @@ from webui.jobs.record import Job, Place
 def queue_order(jobs: Iterable[Job]) -> list[Job]:
     """The queued jobs in the order in which they are to start.
 
-    First those whose worker was lost (they were running already), then the children of running
-    jobs (somebody waits for them), then by priority and order.
+    First those whose worker was lost (they were running already), then those below running jobs
+    (somebody waits for them), then by priority and order.
     """
     live = list(jobs)
+    by_id = {j.id: j for j in live}
     running = {j.id for j in live if j.state == "running"}
     return sorted(
         (j for j in live if j.state == "queued"),
-        key=lambda j: (not j.losses, j.parent not in running, -j.priority, j.order),
+        key=lambda j: (
+            not j.losses,
+            running.isdisjoint(_ancestors(j, by_id)),
+            -j.priority,
+            j.order,
+        ),
     )
 
 
 def next_jobs(jobs: Iterable[Job], capacity: int) -> list[Job]:
     """The jobs to start now, when ``capacity`` may draw at once.
 
-    A place is held by each running job without a running child: a child takes over the place of its
-    waiting parent, so parents never keep their children waiting and no more than ``capacity`` draw
-    whichever ends first. A queued job with an unfinished child waits for that. A job that was in a
-    lost worker runs alone, so that the one that ends workers is found and nobody else is failed for
-    it; only children of running jobs overtake it.
+    A place is held by each running job with no running job below it: a child, or a child's child
+    that comes first, takes over the place of the job that waits for it. So parents never keep what
+    they wait for waiting, and no more than ``capacity`` draw whichever ends first. A queued job
+    with an unfinished child waits for that. A job that was in a lost worker runs alone, so that the
+    one that ends workers is found and nobody else is failed for it; only jobs below running ones
+    overtake it.
     """
     live = [j for j in jobs if not j.ended]
     by_id = {j.id: j for j in live}
@@ -39,23 +46,26 @@ def next_jobs(jobs: Iterable[Job], capacity: int) -> list[Job]:
     chosen: list[Job] = []
     held = False
     for job in queue_order(live):
-        if job.id in waiting or not _has_place(job, running, capacity):
-            continue
         ancestors = _ancestors(job, by_id)
+        if job.id in waiting or not _has_place(ancestors, running, by_id, capacity):
+            continue
         strangers = [j for j in running.values() if j.id not in ancestors]
         if job.losses and strangers:
             held = True
-        elif not any(j.losses for j in strangers) and (not held or job.parent in running):
+        elif not any(j.losses for j in strangers) and (not held or ancestors & running.keys()):
             running[job.id] = job
             chosen.append(job)
     return chosen
 
 
-def _has_place(job: Job, running: Mapping[str, Job], capacity: int) -> bool:
-    parents = {j.parent for j in running.values()}
-    held = sum(1 for i in running if i not in parents)
-    takes_over = job.parent in running and job.parent not in parents
-    return held - takes_over < capacity
+def _has_place(
+    ancestors: Set[str], running: Mapping[str, Job], by_id: Mapping[str, Job], capacity: int
+) -> bool:
+    """Whether a job below these ``ancestors`` may start: in a free place, or in an ancestor's."""
+    waited_for = {above for job in running.values() for above in _ancestors(job, by_id)}
+    holders = running.keys() - waited_for
+    takes_over = not holders.isdisjoint(ancestors)
+    return len(holders) - takes_over < capacity
 
 
 def descendants(job_id: str, jobs: Iterable[Job]) -> list[Job]:
