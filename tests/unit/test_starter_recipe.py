@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from tools.starter import captions, glyphs
+from tools.starter.adopt import adopt
 from tools.starter.captions import FACTS, Caption, facts_of, write_caption
-from tools.starter.config import Recipe
+from tools.starter.config import FURTHER, Recipe
 from tools.starter.contexts import Captioner
 from tools.starter.diffusion import (
     SCHEDULER_CONFIG,
@@ -40,6 +41,7 @@ from tools.starter.scene import (
     draw_scene,
     subjects,
 )
+from tools.starter.state import load_state
 from tools.starter.text import load_or_learn, token_ids
 from tools.starter.text_stage import OPTIONS, FactHeads, labels_of, text_loss
 from tools.starter.threads import ThreadTuner
@@ -416,6 +418,53 @@ def test_disagreement_pulls_the_empty_branch_at_low_noise_only():
     assert loss.item() == pytest.approx(4.0 / 2)
     assert v.grad is not None
     assert v.grad.flatten(1).ne(0).any(dim=1).tolist() == [False, False, True, False]
+
+
+def test_stray_noise_is_in_the_input_and_not_in_the_target(tmp_path, tokenizer):
+    plain = make_trainer(tmp_path, tokenizer, batch=64, twins_from=5)
+    recipe = replace(plain.recipe, input_noise=0.1)
+    without = batch_at(plain.recipe, 5, plain.caches, plain.captioner, "unet")
+    batch = batch_at(recipe, 5, plain.caches, plain.captioner, "unet")
+    assert torch.equal(without.shown, without.noise)
+    assert torch.equal(batch.noise, without.noise)
+    stray = batch.shown - batch.noise
+    assert stray.std() == pytest.approx(0.1, rel=0.05)
+    half = len(stray) // 2
+    assert torch.allclose(stray[:half], stray[half:], atol=1e-6), "twins see the same picture"
+
+
+def test_caches_hold_scenes_of_their_own():
+    plain, other = CachePlan((64, 64), 30), CachePlan((64, 64), 30, edition=1)
+    styled = CachePlan((64, 64), 30, styled=True)
+    assert len({plain.name, other.name, styled.name}) == 3
+    assert set(training_scenes(1, plain)).isdisjoint(training_scenes(1, other))
+    assert all(scene.style for scene in training_scenes(1, styled))
+    recipes = (Recipe(), FURTHER)
+    assert all(len(r.caches) == max(len(s) for _, s in r.cache_shares) for r in recipes)
+
+
+def test_training_further_keeps_what_the_unet_was_trained_with(tmp_path, tokenizer):
+    start, state = tmp_path / "start", tmp_path / "state"
+    tokenizer.save_pretrained(start / "tokenizer")
+    encoder = build_text_encoder(1536, 1534, 1535)
+    encoder.half().save_pretrained(start / "text_encoder")
+    vae = build_vae(64)
+    vae.half().save_pretrained(start / "vae")
+    adopt(start, state)
+    text, latent = load_state(state / "text.pt"), load_state(state / "vae.pt")
+    assert text is not None
+    assert latent is not None
+    assert latent["done"]
+    for saved, model in ((text["model"], encoder), (latent["model"], vae)):
+        assert saved.keys() == model.state_dict().keys()
+        assert all(torch.equal(saved[name].half(), w) for name, w in model.state_dict().items())
+    assert (
+        load_or_learn(state / "tokenizer", 1, 9)("red")["input_ids"]
+        == (tokenizer("red")["input_ids"])
+    )
+    (state / "text.pt").write_bytes(b"its own")
+    adopt(start, state)
+    assert (state / "text.pt").read_bytes() == b"its own"
 
 
 def test_schedules_go_by_the_last_entry_that_has_begun():

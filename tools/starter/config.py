@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tools.starter.plans import CachePlan
@@ -72,6 +72,12 @@ class Recipe:
     agree_below: int = 450
     twin_weight: float = 3.0
     """and under this one, their difference is added to the loss with this weight."""
+    input_noise: float = 0.0
+    """Standard deviation of what is added to the noise of the UNet's input but not to its target.
+
+    A sampler feeds the UNet its own small errors; so it learns not to trust its input to the last
+    digit (Ning et al. 2023).
+    """
     ema: float = 0.998
     timestep_shares: tuple[tuple[int, tuple[float, float]], ...] = (
         (0, (0.35, 0.35)),
@@ -98,3 +104,22 @@ class Recipe:
     save_every: int = 500
     log_every: int = 50
     export_every: int = 1000
+
+
+FURTHER = replace(
+    Recipe(),
+    caches=(
+        *Recipe().caches,
+        CachePlan((128, 128), 20_000, edition=1),
+        CachePlan((128, 128), 6_000, styled=True),
+    ),
+    cache_shares=((0, (0.03, 0.27, 0.06, 0.04, 0.04, 0.04, 0.03, 0.35, 0.14)),),
+    unet_steps=13_000,
+    lr=5e-4,
+    decay_share=0.7,
+    glyph_share=0.5,
+    timestep_shares=((0, (0.15, 0.55)),),
+    twins_from=8_000,
+    input_noise=0.1,
+)
+"""What an earlier checkpoint (`--start`) is trained further with."""

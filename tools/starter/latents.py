@@ -20,6 +20,7 @@ from tools.starter.vae_stage import has_fast_bf16, to_tensor
 
 CLOSE_UP_RADIUS = (0.30, 0.47)
 CLOSE_UP_MIXTURE = Mixture(count=(1.0, 0.0, 0.0), size=0.0, place=0.0)
+STYLED_MIXTURE = Mixture(style=1.0)
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,11 @@ class LatentCache:
 
 def training_scenes(seed: int, plan: CachePlan) -> tuple[Scene, ...]:
     """The scenes of one cache; the same for the same arguments."""
-    rng = np.random.default_rng([seed, 11, *plan.frame])
+    others = [int(plan.styled), plan.edition] if plan.styled or plan.edition else []
+    rng = np.random.default_rng([seed, 11, *plan.frame, *others])
     if not plan.close:
-        return tuple(draw_scene(rng, MIXTURE) for _ in range(plan.count))
+        mixture = STYLED_MIXTURE if plan.styled else MIXTURE
+        return tuple(draw_scene(rng, mixture) for _ in range(plan.count))
     return tuple(
         close_up(draw_scene(rng, CLOSE_UP_MIXTURE), float(rng.uniform(*CLOSE_UP_RADIUS)))
         for _ in range(plan.count)

@@ -20,7 +20,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read once, when torch is 
 import torch
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from tools.starter.config import DEFAULT_OUT, DEFAULT_STATE, Recipe
+from tools.starter.adopt import adopt
+from tools.starter.config import DEFAULT_OUT, DEFAULT_STATE, FURTHER, Recipe
 from tools.starter.contexts import Captioner
 from tools.starter.decoder_stage import load_refined, refine_decoder
 from tools.starter.export import Trained, export
@@ -46,7 +47,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--steps", type=int, help="length of the UNet stage")
     parser.add_argument("--vae-steps", type=int, help="length of the autoencoder stage")
-    parser.add_argument("--start", type=Path, help="earlier checkpoint to begin from")
+    parser.add_argument("--start", type=Path, help="earlier checkpoint whose UNet to train further")
     parser.add_argument("--bf16", action="store_true", help="UNet in bfloat16 on the CPU")
     parser.add_argument("--lead", action="store_true", help="take in what an assistant brings")
     parser.add_argument("--assist", action="store_true", help="be the second process of a leader")
@@ -58,13 +59,14 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def recipe_from(options: argparse.Namespace) -> Recipe:
-    """The default recipe with the command line's changes."""
+    """The recipe from nothing or from an earlier checkpoint, with the command line's changes."""
     changes = {
         "unet_steps": options.steps,
         "vae_steps": options.vae_steps,
         "bf16": options.bf16,
     }
-    return replace(Recipe(), **{name: value for name, value in changes.items() if value})
+    recipe = FURTHER if options.start else Recipe()
+    return replace(recipe, **{name: value for name, value in changes.items() if value})
 
 
 def make_clip(
@@ -89,7 +91,9 @@ def main(argv: list[str] | None = None) -> int:
     recipe = recipe_from(options)
     tuner = ThreadTuner(options.threads)
     stop, log = StopRequest(), Log(options.state / "log.jsonl")
-    vae = train_vae(recipe, options.state, options.device, stop, tuner, options.start)
+    if options.start:
+        adopt(options.start, options.state)
+    vae = train_vae(recipe, options.state, options.device, stop, tuner)
     if vae is None:
         return 3
     tokenizer = load_or_learn(options.state / "tokenizer", recipe.seed, recipe.vocabulary)
@@ -102,7 +106,7 @@ def main(argv: list[str] | None = None) -> int:
     if not options.export_only:
         plans = recipe.caches[: len(current(recipe.cache_shares, options.caches_until))]
         caches = [load_cache(vae, options.state, log, plan, seed=recipe.seed) for plan in plans]
-    stream = "assist" if options.assist else "unet"
+    stream = "assist" if options.assist else "further" if options.start else "unet"
     trainer = UNetTrainer(
         recipe, options.state, caches, captioner, options.device, options.start, stream
     )

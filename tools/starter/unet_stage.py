@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers.models import UNet2DConditionModel
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tools.starter.config import Recipe
 from tools.starter.contexts import Captioner
@@ -33,10 +35,14 @@ Shares = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's inputs: latents and noise [B, 4, h, w], timesteps [B], context [B, 77, D]."""
+    """One step's inputs: latents and noise [B, 4, h, w], timesteps [B], context [B, 77, D].
+
+    `shown` is the noise that the UNet's input has.
+    """
 
     latents: torch.Tensor
     noise: torch.Tensor
+    shown: torch.Tensor
     timesteps: torch.Tensor
     context: torch.Tensor
     twins: bool = False
@@ -95,7 +101,12 @@ def batch_at(
         clear = timesteps[half:] < recipe.clear_below
         noise[half:][clear] = noise[:half][clear]
         texts[half:] = ["" if c else t for c, t in zip(clear, texts[half:], strict=True)]
-    return Batch(latents, noise, timesteps, captioner.encode(texts), twins=copies == 2)
+    shown = noise
+    if recipe.input_noise:
+        stray = torch.randn(noise[: count // copies].shape, generator=generator)
+        shown = noise + recipe.input_noise * stray.repeat(copies, 1, 1, 1)
+    context = captioner.encode(texts)
+    return Batch(latents, noise, shown, timesteps, context, twins=copies == 2)
 
 
 def disagreement(v: torch.Tensor, timesteps: torch.Tensor, below: int) -> torch.Tensor:
@@ -110,16 +121,24 @@ def disagreement(v: torch.Tensor, timesteps: torch.Tensor, below: int) -> torch.
     return (error * (timesteps[: len(asked)] < below)).mean()
 
 
+def plain_attention() -> AbstractContextManager[None]:
+    """Attention by matrix products: on a CPU the fused kernel's backward pass is so slow that a
+    whole step takes a quarter longer with it."""
+    return sdpa_kernel(SDPBackend.MATH)
+
+
 def diffusion_loss(
     unet: UNet2DConditionModel, batch: Batch, recipe: Recipe, device: str
 ) -> torch.Tensor:
     """Weighted mean square error of v over the batch, and the twins' disagreement."""
     latents = batch.latents.to(device, memory_format=torch.channels_last)
-    noise = batch.noise.to(device, memory_format=torch.channels_last)
+    noise, shown = (
+        part.to(device, memory_format=torch.channels_last) for part in (batch.noise, batch.shown)
+    )
     timesteps = batch.timesteps.to(device)
     alpha = alphas_cumprod().to(device)[timesteps]
     with torch.autocast(device, torch.bfloat16, enabled=device == "cuda" or recipe.bf16):
-        noisy = add_noise(latents, noise, alpha)
+        noisy = add_noise(latents, shown, alpha)
         v = unet(noisy, timesteps, batch.context.to(device), return_dict=False)[0].float()
     error = (v - velocity(latents, noise, alpha)).square().mean(dim=(1, 2, 3))
     loss = (error * loss_weights(alpha, recipe.loss_weight)).mean()
@@ -193,8 +212,9 @@ class UNetTrainer:
         rate = learning_rate(self.step, total, peak, recipe.warmup, recipe.decay_share)
         set_rate(self.optimizer, rate)
         batch = batch_at(recipe, self.step, self.caches, self.captioner, self.stream)
-        loss = diffusion_loss(self.unet, batch, recipe, self.device)
-        loss.backward()
+        with plain_attention() if self.device == "cpu" else nullcontext():
+            loss = diffusion_loss(self.unet, batch, recipe, self.device)
+            loss.backward()
         torch.nn.utils.clip_grad_norm_(self.unet.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

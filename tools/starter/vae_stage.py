@@ -130,16 +130,10 @@ def train_vae(
     device: str,
     stop: StopRequest,
     tuner: ThreadTuner,
-    start: Path | None = None,
 ) -> AutoencoderKL | None:
-    """Train, or load what is already trained; None when asked to stop before the end.
-
-    `start` is the folder of an earlier checkpoint whose autoencoder is taken as the beginning.
-    """
+    """Train, or load what is already trained; None when asked to stop before the end."""
     torch.manual_seed(recipe.seed)
     vae = build_vae(recipe.image_size).to(device)
-    if start is not None:
-        vae.load_state_dict(AutoencoderKL.from_pretrained(start / "vae").state_dict())
     optimizer = torch.optim.AdamW(vae.parameters(), recipe.vae_lr, (0.9, 0.99), weight_decay=1e-4)
     path, log = state / "vae.pt", Log(state / "log.jsonl")
     saved = load_state(path) or {"step": 0, "done": False}

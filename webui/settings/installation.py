@@ -18,6 +18,7 @@ from webui.core.params import Field, fields_of
 from webui.core.requests import Txt2Img
 from webui.settings.declared import Setting, checked, describe
 
+NUMBER = "[number]"
 MAX_JSON_BYTES = 5_000_000
 MAX_STYLES_BYTES = 20_000_000
 _UI_KEY = re.compile(r"(?:customscript/[^/]+/)?txt2img/(.+)/value")
@@ -54,7 +55,7 @@ def read_installation(folder: str) -> Installation:
     """
     root = _folder(folder)
     found = Installation(root, _program(root))
-    for name, value in _read_json(root / "config.json").items():
+    for name, value in _numbered(_read_json(root / "config.json")).items():
         _take_option(found, name, value)
     labels = {f.param.label.casefold(): f for f in fields_of(Txt2Img)}
     for name, value in _read_json(root / "ui-config.json").items():
@@ -152,6 +153,19 @@ def _read_text(path: Path, most: int) -> str:
         raise InvalidRequest(f"{path} is not text in UTF-8.", field="folder") from None
     except OSError as error:
         raise InvalidRequest(f"{path} cannot be read ({error.strerror}).", field="folder") from None
+
+
+def _numbered(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options with the running number written into the name pattern.
+
+    A1111 puts it before every name unless "save_images_add_number" is off; here it is a part of
+    the pattern.
+    """
+    pattern = options.get("samples_filename_pattern")
+    numbered = options.get("save_images_add_number", True)
+    if not numbered or not isinstance(pattern, str) or not pattern or NUMBER in pattern:
+        return options
+    return {**options, "samples_filename_pattern": f"{NUMBER}-{pattern}"}
 
 
 def _format(value: Any) -> Any:

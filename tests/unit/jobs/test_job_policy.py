@@ -59,6 +59,9 @@ def test_order_is_lost_ones_then_children_then_priority_then_turn() -> None:
           queued("e", 2, parent="q")], 2, "e"),
         # a queued parent waits for its child
         ([queued("p", 1), queued("c", 2, parent="p"), queued("a", 3)], 2, "c a"),
+        # what runs is waited for by a queued child, whose own child comes first
+        ([running("p"), queued("c", 1, parent="p"), queued("d", 2, parent="c"), queued("a", 0)],
+         1, "d"),
         # one that was in a lost worker runs alone, and is not overtaken
         ([queued("x", 1, losses=1), queued("a", 2)], 4, "x"),
         ([queued("x", 1, losses=1), queued("y", 2, losses=1)], 4, "x"),
