@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.journeys.actions import control, expect_toast, fill, generate, wait_state
 from tests.journeys.conftest import STEP_MS, Open, Picture, wait_usable
-from tests.journeys.serving import ROOT, Server
+from tests.journeys.serving import ROOT, Server, running
 
 HIDDEN_AT_FIRST = ("neg_prompt", "settings", "tools", "interrupt", "skip", "results")
 BLOCKED = "Object.defineProperty(window, 'localStorage', { get() { throw new Error('no'); } })"
@@ -166,6 +166,43 @@ def test_quick_bar_holds_what_is_picked(page: Page, picture: Picture) -> None:
     generate(page)
     wait_state(page, "done")
     expect(page.locator("#easel_infotext")).to_contain_text("Steps: 3")
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A server whose settings may be changed."""
+    with running(tmp_path) as server:
+        yield server
+
+
+def test_quick_bar_changes_settings_at_once(
+    own_server: Server, open_page: Open, picture: Picture
+) -> None:
+    page = open_page(own_server)
+    page.locator("#easel_quick_edit").click()
+    page.get_by_role("checkbox", name="File format for images").check()
+    page.get_by_role("checkbox", name="Quality for saved jpeg").check()
+    page.keyboard.press("Escape")
+    bar = page.locator("#easel_quick_fields")
+    bar.get_by_label("File format for images").select_option("webp")
+    expect_setting(page, "saving.format", "webp")
+    picture(page, "form-quick-settings")
+    bar.get_by_label("Quality for saved").fill("500")
+    bar.get_by_label("Quality for saved").press("Enter")
+    expect(bar.get_by_role("alert").filter(has_text="the most is 100")).to_be_visible()
+    fill(page, prompt="red", steps=2)
+    generate(page)
+    wait_state(page, "done")
+    assert len(list(own_server.outputs.rglob("*.webp"))) == 1
+    page.reload()
+    wait_usable(page)
+    expect(bar.get_by_label("File format for images")).to_have_value("webp")
+
+
+def expect_setting(page: Page, name: str, value: str) -> None:
+    script = """([name, value]) => fetch("/api/v1/settings").then((r) => r.json())
+        .then((all) => all.settings.find((s) => s.name === name).value === value)"""
+    page.wait_for_function(script, arg=[name, value])
 
 
 def test_generate_forever_until_told_to_stop(page: Page, server: Server) -> None:

@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { byId, fillTexts, make, phrase, setText, text, whenPresent } from "./dom.js";
+import { SAVED } from "./form_quick_settings.js";
 import { Field } from "./settings_fields.js";
 import { browserPanel, importPanel, startPanel } from "./settings_panels.js";
 import { toast } from "./toasts.js";
@@ -14,6 +15,7 @@ export class SettingsTab {
   constructor(form) {
     this.form = form;
     whenPresent("easel_settings", (element) => this.#dress(element));
+    document.addEventListener(SAVED, ({ detail }) => this.#take(detail));
   }
 
   async #dress(element) {
@@ -55,6 +57,14 @@ export class SettingsTab {
     this.#count();
   }
 
+  /** Show what was saved elsewhere, but for what is being changed here. */
+  #take(entries) {
+    for (const entry of entries) {
+      const field = this.#fields.get(entry.name);
+      if (field && !field.dirty) field.show(entry);
+    }
+  }
+
   #search(query) {
     this.#query = query;
     const words = query.toLowerCase().split(/\s+/).filter(Boolean);
@@ -94,6 +104,7 @@ export class SettingsTab {
     try {
       const { settings } = await ask("settings", { method: "PATCH", body: changes });
       for (const entry of settings) this.#fields.get(entry.name)?.show(entry);
+      document.dispatchEvent(new CustomEvent(SAVED, { detail: settings }));
       const waits = settings.some((entry) => entry.waits);
       toast(text(waits ? "settings_saved_restart" : "settings_saved"), "note");
       this.#count();

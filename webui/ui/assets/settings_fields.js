@@ -8,9 +8,9 @@ import { make, phrase, setText, text } from "./dom.js";
  * `value` is what would be saved, `dirty` whether that differs from what is saved.
  */
 export class Field extends EventTarget {
-  constructor(entry, mayChange) {
+  constructor(entry, mayChange, prefix = "setting") {
     super();
-    this.id = `setting_${entry.name.replace(/\W/g, "_")}`;
+    this.id = `${prefix}_${entry.name.replace(/\W/g, "_")}`;
     this.label = phrase(entry.label);
     this.control = this.#build(entry);
     this.control.disabled = !mayChange || entry.fixed !== null;
