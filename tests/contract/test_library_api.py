@@ -143,11 +143,24 @@ def test_windows_sort_and_limits(site: Site) -> None:
     assert ask(site, "GET", f"library?q={nasty}").status_code == 200
 
 
+def test_all_ids_of_a_search_come_at_once(site: Site) -> None:
+    for n in range(5):
+        save(site, f"{'red' if n % 2 else 'blue'} {n}")
+    for search in ("", "?q=red", "?sort=oldest", "?q=blue&sort=oldest", "?deleted=true"):
+        listed = ask(site, "GET", f"library{search}").json()
+        every = ask(site, "GET", f"library/ids{search}").json()
+        assert every["ids"] == [image["id"] for image in listed["images"]]
+        assert every["revision"] == listed["revision"]
+    assert len(ask(site, "GET", "library/ids?q=red").json()["ids"]) == 2
+    refused(ask(site, "GET", "library/ids?sort=x"), 422, "newest or oldest", "sort")
+
+
 def test_people_see_and_change_only_their_own(shared: Site) -> None:
     mine, theirs = save(shared, "mine", "ann"), save(shared, "theirs", "bob")
     assert found(shared, by=ANN) == ["mine"]
     assert found(shared, "?q=theirs", by=ANN) == []
     assert found(shared, by=ADMIN) == ["theirs", "mine"]
+    assert ask(shared, "GET", "library/ids", by=ANN).json()["ids"] == [mine]
     assert ask(shared, "GET", "library/facets", by=ANN).json()["models"][0]["count"] == 1
     for method, path, body in (
         ("GET", f"images/{theirs}", None),

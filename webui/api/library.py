@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -55,6 +55,7 @@ class LibraryRoutes:
         router = APIRouter(prefix=PREFIX)
         routes: tuple[tuple[str, str, Callable[..., Any], Mapping[str, Any] | None], ...] = (
             ("GET", "/library", self.find, None),
+            ("GET", "/library/ids", self.ids, None),
             ("GET", "/library/facets", self.facets, None),
             ("POST", "/library/bulk", self.bulk, _BULK),
             ("POST", "/library/empty-trash", self.empty_trash, None),
@@ -96,18 +97,44 @@ class LibraryRoutes:
         sampler: size:512x768 seed: lora: tag: board: date:2026-11 after: before: fav:yes.
         """
         caller = caller_of(request)
+        wanted = self._wanted(caller, q, board, tag, favourite, deleted, sort)
+        page = self._gallery.find(replace(wanted, offset=offset, limit=limit))
+        images = [image_view(picture, caller) for picture in page.pictures]
+        return answer(
+            {"images": images, "total": page.total, "offset": offset, "revision": page.revision}
+        )
+
+    def ids(
+        self,
+        request: Request,
+        q: Annotated[str, Query(description="As for the pictures themselves.")] = "",
+        board: str = "",
+        tag: str = "",
+        favourite: bool = False,
+        deleted: bool = False,
+        sort: str = "newest",
+    ) -> Response:
+        """The ids of all of your pictures that fit, to select them all at once."""
+        wanted = self._wanted(caller_of(request), q, board, tag, favourite, deleted, sort)
+        found, revision = self._gallery.finder.ids(wanted)
+        return answer({"ids": found, "revision": revision})
+
+    def _wanted(
+        self,
+        caller: Caller,
+        q: str,
+        board: str,
+        tag: str,
+        favourite: bool,
+        deleted: bool,
+        sort: str,
+    ) -> Wanted:
         if sort not in _SORTS:
             raise InvalidRequest(f"sort is newest or oldest, not {sort[:60]!r}.", field="sort")
         owner = _owner(caller)
         if board:
             board = self._gallery.boards.get(board, owner).id
-        page = self._gallery.find(
-            Wanted(q, board, tag, favourite, deleted, sort == "oldest", offset, limit, owner)
-        )
-        images = [image_view(picture, caller) for picture in page.pictures]
-        return answer(
-            {"images": images, "total": page.total, "offset": offset, "revision": page.revision}
-        )
+        return Wanted(q, board, tag, favourite, deleted, sort == "oldest", owner=owner)
 
     def facets(self, request: Request) -> Response:
         """What a search can choose among: models, samplers, loras, tags, sizes and boards as

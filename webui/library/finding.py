@@ -81,6 +81,16 @@ class Finder:
             rows = _rows(db, [place for (place,) in found], order)
         return Window(rows, total, revision)
 
+    def ids(self, wanted: Wanted) -> tuple[list[str], int]:
+        """The ids of all pictures asked for, whatever the window, and the revision."""
+        with self._index.read() as db:
+            source, values = self._source(db, wanted)
+            order = "ASC" if wanted.oldest_first else "DESC"
+            if not wanted.is_plain:
+                source = f"images WHERE place IN (SELECT rowid FROM {source})"  # noqa: S608
+            found = db.execute(f"SELECT id FROM {source} ORDER BY place {order}", values)  # noqa: S608
+            return [image_id for (image_id,) in found], revision_of(db)
+
     def facets(self, owner: str | None) -> dict[str, Any]:
         """What a search can choose among, most frequent first, and the time of the first and last
         picture (seconds since 1970; None without pictures)."""

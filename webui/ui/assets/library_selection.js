@@ -61,8 +61,8 @@ export class Selection extends EventTarget {
 
   async #range(first, last) {
     const turn = ++this.#turn;
-    const found = await attempt(() => this.store.range(first, last));
-    if (found && turn === this.#turn) this.#set(new Set(found.map((image) => image.id)));
+    const found = await attempt(() => this.store.ids(first, last));
+    if (found && turn === this.#turn) this.#set(new Set(found));
   }
 
   /** Pictures came in at the front. */

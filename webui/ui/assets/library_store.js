@@ -6,7 +6,7 @@
 import { ask } from "./api.js";
 
 const PAGE = 120;
-const LARGE_PAGE = 500; // where many are wanted at once, to be selected
+const MANY = 200; // from so many on, only ids are asked for where pictures are to be selected
 const KEPT = 6000; // pictures; then those far from what is looked at are dropped
 const NEAR = 2000;
 const PAUSE_MS = 40; // while someone scrolls, only what stays in view is asked for
@@ -65,13 +65,21 @@ export class Store extends EventTarget {
     const found = [];
     for (let from = Math.max(first, 0); from <= Math.min(last, this.total - 1); ) {
       const known = this.at(from);
-      const more = known ? [known] : (await this.#ask(from, last - from < PAGE ? PAGE : LARGE_PAGE)).images;
+      const more = known ? [known] : (await this.#ask(from, PAGE)).images;
       if (turn !== this.#turn) return null;
       if (!more.length) break;
       found.push(...more);
       from += more.length;
     }
     return found.slice(0, last - first + 1);
+  }
+
+  /** The ids of the pictures in places `first` to `last`; null if the list changed meanwhile. */
+  async ids(first, last) {
+    if (last - first < MANY) return (await this.range(first, last))?.map((image) => image.id) ?? null;
+    const turn = this.#turn;
+    const { ids } = await ask(`library/ids?${this.#query()}`);
+    return turn === this.#turn ? ids.slice(Math.max(first, 0), last + 1) : null;
   }
 
   /** The picture in one place, fetched if it is not known. */
@@ -209,9 +217,12 @@ export class Store extends EventTarget {
   }
 
   #ask(offset, limit, signal) {
-    const query = new URLSearchParams({ offset, limit });
-    for (const [name, value] of Object.entries(this.filter)) if (value) query.set(name, value);
-    return ask(`library?${query}`, { signal });
+    return ask(`library?${this.#query({ offset, limit })}`, { signal });
+  }
+
+  #query(more = {}) {
+    const given = Object.entries(this.filter).filter(([, value]) => value);
+    return new URLSearchParams({ ...more, ...Object.fromEntries(given) });
   }
 
   #tell(kind, detail) {
