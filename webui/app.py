@@ -12,20 +12,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
 
 from webui import __version__
-from webui.catalog import Catalog, find_clip
-from webui.core.errors import EaselError, InvalidRequest, SetupError
-from webui.core.measure import Measure
+from webui.catalog import Catalog
+from webui.core.errors import EaselError, SetupError
 from webui.core.messages import JobImage
-from webui.core.models import ModelRef
-from webui.core.requests import Request, Txt2Img
+from webui.core.requests import Request, Series, Txt2Img
 from webui.core.results import LOCAL_CALLER, JobEvent, SavedImage
-from webui.core.seeds import resolve_seed, variation_seed
+from webui.core.seeds import variation_seed
 from webui.jobs import Executor, InlineExecutor, Job, JobQueue, Journal, LocalExecutor
+from webui.jobs.completing import Completer
+from webui.jobs.series import grids_of, origin_of
 from webui.library import Library
-from webui.metadata import infotext
+from webui.library.wildcards import WildcardFolder
+from webui.metadata import exact_text, infotext
 from webui.services import Services
 from webui.settings import Settings
 
@@ -56,13 +56,14 @@ def open_services(
         stack.callback(catalog.close)
         library = Library(settings.paths.outputs, settings.paths.data, settings.saving)
         stack.callback(library.close)
+        wildcards = WildcardFolder(settings.paths.data / "wildcards")
         record = Journal(journal or settings.paths.data, url=url)
         for sentence in library.warnings:
             log.warning("%s", sentence)
         queue = JobQueue(
             record,
             make_executor(settings, worker),
-            resolve=_resolver(catalog),
+            resolve=Completer(catalog, wildcards.wildcards if settings.prompts.wildcards else None),
             keep=_keeper(catalog, library),
             capacity=SHARED_JOBS if settings.jobs.batching == "shared" else 1,
             preview_every=settings.jobs.preview_every,
@@ -162,50 +163,24 @@ def make_executor(settings: Settings, worker: str = WORKER) -> Executor:
     return LocalExecutor(arguments, module=worker)
 
 
-def _resolver(catalog: Catalog) -> Callable[[Request], tuple[Request, ModelRef]]:
-    """Fill in, once, what a request left open: checkpoint, size, seed."""
+def _keeper(
+    catalog: Catalog, library: Library
+) -> Callable[[Job, JobImage], tuple[SavedImage, ...]]:
+    """Save a finished picture with its parameters, and a grid with the last of a series."""
 
-    def resolve(request: Request) -> tuple[Request, ModelRef]:
-        if isinstance(request, Measure):
-            return request, find_clip(catalog.models_dir, request.model)
-        model = catalog.resolve(request.checkpoint)
-        catalog.model_hash(model)  # begun now, it is known by the time a picture is saved
-        whole = replace(
-            request,
-            checkpoint=model.name,
-            width=request.width or model.native_size,
-            height=request.height or model.native_size,
-            seed=resolve_seed(request.seed),
-            variation_seed=resolve_seed(request.variation_seed),
-        )
-        return whole, replace(model, judge=_judge(catalog, request))
-
-    return resolve
-
-
-def _judge(catalog: Catalog, request: Txt2Img) -> ModelRef | None:
-    """The CLIP model that scores what is drawn; refused here when there is none."""
-    if not request.judged:
-        return None
-    field = "best_of" if request.best_of > 1 else "clip_score"
-    if not request.prompt.strip():
-        raise InvalidRequest("CLIP needs a prompt to compare pictures with.", field=field)
-    return find_clip(catalog.models_dir, field=field)
-
-
-def _keeper(catalog: Catalog, library: Library) -> Callable[[Job, JobImage], SavedImage]:
-    """Save a finished picture with its parameters."""
-
-    def keep(job: Job, image: JobImage) -> SavedImage:
-        request = cast(Txt2Img, job.request)
-        model_hash = catalog.model_hash(job.model, wait=HASH_SECONDS)
+    def keep(job: Job, image: JobImage) -> tuple[SavedImage, ...]:
+        origin = origin_of(job, image.index)
+        request = origin.request
+        model_hash = catalog.model_hash(origin.model, wait=HASH_SECONDS)
+        variation = variation_seed(request.variation_seed, image.drawn)
+        own = replace(request, seed=image.seed, variation_seed=variation)
         text = infotext(
-            request,
+            own,
             seed=image.seed,
-            variation_seed=variation_seed(request.variation_seed, image.drawn),
             clip_score=image.clip_score,
             model_hash=model_hash,
             version=f"easel-{__version__}",
+            extras=origin.extras,
         )
         saved = library.save(
             image.pixels,
@@ -214,17 +189,22 @@ def _keeper(catalog: Catalog, library: Library) -> Callable[[Job, JobImage], Sav
             index=image.index,
             seed=image.seed,
             prompt=request.prompt,
-            model=job.model.name,
+            model=origin.model.name,
             negative_prompt=request.negative_prompt,
             sampler=request.sampler,
             seconds=image.seconds,
             owner=job.owner,
             request=request,
+            exact=exact_text(own),
             model_hash=model_hash,
             job_time=job.started,
         )
-        _keep_grid(library, request, job.images, saved)
-        return saved
+        whole = job.request
+        if isinstance(whole, Series) and not whole.recipe:  # a batch whose prompts vary
+            whole = whole.base
+        if isinstance(whole, Txt2Img):
+            _keep_grid(library, whole, job.images, saved)
+        return (saved, *grids_of(library, job, saved))
 
     return keep
 

@@ -131,7 +131,7 @@ def our_latents(both: Both, request: Txt2Img, embeddings: list[Tensor]) -> Tenso
     loop = StepLoop()
     watch = Watch(lambda *_: None, results.append, results.append)
     shape = both.checkpoint.latent_shape(request.width or 64, request.height or 64)
-    conds = conditionings(embeddings, denoiser)
+    conds = conditionings(request, embeddings, denoiser)
     loop.add(image_run(request, 0, "job", denoiser, conds, shape, CPU, watch))
     while loop.tick():
         pass

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from webui.core.errors import ModelError
-from webui.core.measure import Measure
 from webui.core.messages import JobImage
 from webui.core.models import ModelRef
 from webui.core.requests import Request, Txt2Img
@@ -27,7 +26,7 @@ def draw(prompt: str = "red", **fields: Any) -> Txt2Img:
 
 def resolve(request: Request) -> tuple[Request, ModelRef]:
     """Fills in what is open; a checkpoint "broken" is refused."""
-    if isinstance(request, Measure):
+    if not isinstance(request, Txt2Img):
         return request, MODEL
     if request.checkpoint == "broken":
         raise ModelError("The checkpoint broken cannot be read.")

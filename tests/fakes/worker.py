@@ -43,7 +43,7 @@ from webui.core.messages import (
     WorkerReady,
     WorkerStats,
 )
-from webui.core.requests import Txt2Img
+from webui.core.requests import Series, Txt2Img
 from webui.core.results import Pixels, Score
 from webui.core.seeds import image_seed
 
@@ -79,13 +79,22 @@ class _Run:
     @property
     def request(self) -> Txt2Img:
         """What is drawn."""
-        return cast(Txt2Img, self.spec.request)
+        return self.of(self.images[0])[0]
 
     @property
-    def images(self) -> range:
+    def images(self) -> Sequence[int]:
         """The pictures of the batch being drawn."""
-        request = self.request
-        return range(self.batch, min(self.batch + request.batch_size, request.count))
+        request = self.spec.request
+        order = request.sequence if isinstance(request, Series) else range(request.count)
+        return order[self.batch : self.batch + request.batch_size]
+
+    def of(self, index: int) -> tuple[Txt2Img, int]:
+        """A picture's request and seed."""
+        request = self.spec.request
+        if isinstance(request, Series):
+            return request.picture(index), request.picture(index).seed
+        request = cast(Txt2Img, request)
+        return request, image_seed(request.seed, index, request.variation_strength)
 
 
 class Worker:
@@ -152,25 +161,25 @@ class Worker:
             self._misbehave(run)
         if run.spec.job_id not in self._runs:
             return
-        seconds = self._step_seconds
-        self._emit(
-            JobStep(run.spec.job_id, run.step, request.steps, run.batch, request.count, seconds)
-        )
+        seconds, count = self._step_seconds, run.spec.request.count
+        self._emit(JobStep(run.spec.job_id, run.step, request.steps, run.batch, count, seconds))
         every = run.spec.preview_every
         if every and run.step % every == 0 and run.step < request.steps:
-            self._emit(JobPreview(run.spec.job_id, run.batch, _jpeg(self._pixels(run, run.batch))))
+            self._emit(
+                JobPreview(run.spec.job_id, run.batch, _jpeg(self._pixels(run, run.images[0])))
+            )
         if run.step == request.steps:
             for index in run.images:
-                seed = image_seed(request.seed, index, request.variation_strength)
+                _, seed = run.of(index)
                 self._emit(
                     JobImage(run.spec.job_id, index, seed, self._pixels(run, index), seconds)
                 )
             self._next_batch(run)
 
     def _next_batch(self, run: _Run) -> None:
-        run.batch += run.request.batch_size
+        run.batch += run.spec.request.batch_size
         run.step = 0
-        if run.batch >= run.request.count:
+        if run.batch >= run.spec.request.count:
             self._end(run, JobFinished(*self._id(run), forwards=run.forwards))
 
     def _end(self, run: _Run, finished: JobFinished) -> None:
@@ -194,9 +203,8 @@ class Worker:
             time.sleep(3600)
 
     def _pixels(self, run: _Run, index: int) -> Pixels:
-        request = run.request
+        request, seed = run.of(index)
         width, height = request.width or 64, request.height or 64
-        seed = image_seed(request.seed, index, request.variation_strength)
         colour = colour_of(request.prompt, seed)
         return Pixels(width, height, bytes(colour) * (width * height))
 

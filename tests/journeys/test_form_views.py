@@ -275,6 +275,6 @@ def test_simple_view_fits(
 
 def test_every_field_is_within_reach(open_page: Open) -> None:
     page = open_page()
-    page.locator("#txt2img_advanced button").first.click()
+    page.locator("#txt2img_section_advanced button").first.click()
     for name in ("clip_skip", "noise_source", "tiling", "steps", "cfg_scale", "batch_size"):
         expect(page.locator(f"#txt2img_{name}")).to_be_visible()

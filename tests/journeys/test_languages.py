@@ -62,7 +62,7 @@ def test_a_chinese_browser_gets_a_chinese_page(chinese: Page, picture: Picture) 
     expect(chinese.get_by_role("tab", name="文生图")).to_be_visible()
     expect(chinese.get_by_role("button", name="生成", exact=True)).to_be_visible()
     assert chinese.evaluate("document.documentElement.lang") == "zh-CN"
-    opener = chinese.locator("#txt2img_advanced button").first
+    opener = chinese.locator("#txt2img_section_advanced button").first
     if opener.count():
         opener.click()
     picture(chinese, "zh-txt2img")

@@ -75,7 +75,7 @@ def test_keyboard_alone(page: Page) -> None:
 
 
 def test_every_control_has_a_name(page: Page) -> None:
-    page.locator("#txt2img_advanced button").first.click()
+    page.locator("#txt2img_section_advanced button").first.click()
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("button, input, textarea, a, [role=progressbar]")]
             .filter((e) => e.checkVisibility() && !e.disabled)

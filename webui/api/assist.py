@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -14,11 +14,16 @@ from webui import metadata
 from webui.api.assist_files import Counters, StyleFile, TagFiles
 from webui.api.guard import caller_of
 from webui.api.native import PREFIX, answer, read_json
-from webui.core.errors import EaselError, Forbidden, InvalidRequest, TooLarge
-from webui.core.requests import MAX_PROMPT_CHARS
+from webui.api.styles import infer_styles
+from webui.api.told import view
+from webui.core.errors import Forbidden, InvalidRequest, TooLarge
+from webui.core.picture_fields import MAX_PROMPT_CHARS
+from webui.core.requests import Txt2Img
 from webui.metadata.parsing import MAX_CHARS as MAX_INFOTEXT_CHARS
+from webui.prompt.problems import problems
 from webui.prompt.styles import Style
 from webui.prompt.tags import Match
+from webui.settings.sections import InfotextStyles
 
 if TYPE_CHECKING:
     from webui.services import Services
@@ -36,6 +41,7 @@ class Assist:
     def __init__(self, services: Services) -> None:
         data = services.settings.paths.data
         self._catalog = services.catalog
+        self._infer: InfotextStyles = services.settings.prompts.infotext_styles
         self._styles = StyleFile(data / "styles.csv")
         self._tags = TagFiles(data / "tags")
         self._counters = Counters()
@@ -50,7 +56,8 @@ class Assist:
             ("PUT", "/styles", self.put_style, _json(name="", prompt="", negative_prompt="",
                                                     replaces="")),
             ("DELETE", "/styles", self.delete_style, None),
-            ("POST", "/tokens", self.tokens, _json(text="", checkpoint="")),
+            ("POST", "/tokens", self.tokens, _json(text="", checkpoint="", steps=20,
+                                                   emphasis="Original", negative=False)),
             ("POST", "/infotext/parse", self.parse, _json(text="")),
             ("POST", "/infotext/picture", self.picture, _PICTURE),
         ):  # fmt: skip
@@ -91,74 +98,86 @@ class Assist:
         return answer({"styles": [asdict(style) for style in self._styles.remove(name)]})
 
     async def tokens(self, request: Request) -> Response:
-        """How many tokens a text has for a checkpoint, and how many the chunks it fills hold."""
+        """How many tokens a prompt has for a checkpoint, how many its chunks hold, each chunk's.
+
+        steps counts for schedules: the largest text they give is counted. problems says what in the
+        prompt does not mean what it seems to.
+        """
         values = await read_json(request)
         text = text_of(values, "text", MAX_COUNTED_CHARS)
         name = text_of(values, "checkpoint", 500)
-        return answer(await run_in_threadpool(self._count, text, name))
+        how = PromptReading.of(values)
+        return answer(await run_in_threadpool(self._count, text, name, how))
 
     async def parse(self, request: Request) -> Response:
         """What an infotext says, as request fields; problems says what cannot be used here."""
         text = text_of(await read_json(request), "text", MAX_INFOTEXT_CHARS)
         return answer(await run_in_threadpool(self._read, text))
 
-    async def picture(self, request: Request) -> Response:
+    async def picture(
+        self,
+        request: Request,
+        whole: Annotated[
+            bool, Query(description="Answer for a picture without parameters, too.")
+        ] = False,
+    ) -> Response:
         """The same from a picture's file, sent as the body (at most 32 MiB); it is not kept."""
         data = bytearray()
         async for part in request.stream():
             data += part
             if len(data) > MAX_PICTURE_BYTES:
                 raise TooLarge("A picture may have 32 MiB at most.")
-        return answer(await run_in_threadpool(self._read_picture, bytes(data)))
+        return answer(await run_in_threadpool(self._read_picture, bytes(data), whole))
 
-    def _count(self, text: str, checkpoint: str) -> dict[str, int]:
+    def _count(self, text: str, checkpoint: str, how: PromptReading) -> dict[str, Any]:
         model = self._catalog.resolve(checkpoint) if checkpoint else self._catalog.default()
-        count = self._counters.of(model).count(text)
-        return {"tokens": count.tokens, "room": count.room}
-
-    def _read_picture(self, data: bytes) -> dict[str, Any]:
-        text = metadata.read_infotext(data)
-        if text is not None:
-            return self._read(text)
-        if metadata.image_size(data) is None:
-            raise InvalidRequest("This file is no picture that can be read: PNG, JPEG or WebP.")
-        raise InvalidRequest("This picture does not say how it was made.")
+        count = self._counters.of(model).count(text, **asdict(how))
+        said = problems(text, negative=how.negative)
+        return {
+            "tokens": count.tokens, "room": count.room, "chunks": count.chunks, "problems": said,
+        }  # fmt: skip
 
     def _read(self, text: str) -> dict[str, Any]:
-        parsed = metadata.parse(text)
-        usable = metadata.usable(parsed)
-        values, problems = dict(usable.values), list(usable.problems)
-        if "checkpoint" in values:
-            try:
-                wanted = parsed.get("Model hash", "")
-                values["checkpoint"] = self._named(values["checkpoint"], wanted)
-            except EaselError as error:
-                del values["checkpoint"]
-                problems.append(error.message)
-        return {
-            "values": values,
-            "problems": problems,
-            "has_parameters": "Steps" in parsed,
-            "text": text[:MAX_INFOTEXT_CHARS],
-        }
+        return self._with_styles(view(metadata.read_text(text), self._catalog))
 
-    def _named(self, name: str, short_hash: str) -> str:
-        """The checkpoint by its name, else by its hash."""
-        try:
-            return self._catalog.resolve(name).name
-        except EaselError:
-            if not short_hash:
-                raise
-            try:
-                return self._catalog.resolve(short_hash).name
-            except EaselError:
-                pass
-            raise
+    def _read_picture(self, data: bytes, whole: bool) -> dict[str, Any]:
+        told = metadata.read_picture(data)
+        if told is None:
+            raise InvalidRequest(
+                "This file is no picture that can be read: PNG, JPEG, WebP or AVIF."
+            )
+        if not told.infotext and not whole:
+            raise InvalidRequest("This picture does not say how it was made.")
+        return self._with_styles(view(told, self._catalog))
+
+    def _with_styles(self, found: dict[str, Any]) -> dict[str, Any]:
+        """What was read with the styles in its prompts taken out, as the settings say."""
+        return infer_styles(found, self._styles.styles(), self._infer)
 
     @staticmethod
     def _check_admin(request: Request) -> None:
         if not caller_of(request).is_admin:
             raise Forbidden("Only an administrator may change the styles.")
+
+
+@dataclass(frozen=True, slots=True)
+class PromptReading:
+    """What changes how a prompt's tokens are counted."""
+
+    steps: int = 20
+    emphasis: str = "Original"
+    negative: bool = False
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> PromptReading:
+        """From a JSON object, checked; what it leaves out is as by default."""
+        checked = Txt2Img.from_mapping(
+            {name: values[name] for name in ("steps", "emphasis") if name in values}
+        )
+        negative = values.get("negative", False)
+        if not isinstance(negative, bool):
+            raise InvalidRequest("negative is neither true nor false.", field="negative")
+        return cls(checked.steps, checked.emphasis, negative)
 
 
 def text_of(values: Mapping[str, Any], name: str, most: int) -> str:
@@ -204,9 +223,13 @@ def _tag_view(match: Match) -> dict[str, Any]:
     }
 
 
-def _json(**texts: str) -> dict[str, Any]:
-    """An OpenAPI description of a JSON body made of texts."""
-    properties = {name: {"type": "string", "default": text} for name, text in texts.items()}
+def _json(**defaults: str | float | bool) -> dict[str, Any]:
+    """An OpenAPI description of a JSON body made of values like these."""
+    kinds = {str: "string", bool: "boolean", int: "integer", float: "number"}
+    properties = {
+        name: {"type": kinds[type(default)], "default": default}
+        for name, default in defaults.items()
+    }
     schema = {"type": "object", "properties": properties}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,51 +19,88 @@ if TYPE_CHECKING:
     from webui.prompt.tokens import Counter
 
 MAX_STYLES = 5000
+MAX_STYLE_FILES = 200
 MAX_FILE_BYTES = 64 * 1024 * 1024
 _MOST_COUNTERS = 16
 log = logging.getLogger(__name__)
 
 
 class StyleFile:
-    """The styles of ``styles.csv``; others may edit the file meanwhile. Safe between threads."""
+    """The styles of ``styles.csv`` and of every ``*.csv`` in the folder ``styles`` beside it.
+
+    Others may edit the files meanwhile. Of styles with one name the first file's counts, the
+    folder's files come in the order of their names. Safe between threads.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
 
     def styles(self) -> tuple[Style, ...]:
-        """All styles in the file's order; none while there is no file."""
-        try:
-            return read_styles(_text(self._path))
-        except FileNotFoundError:
-            return ()
-        except OSError as error:
-            raise StorageError(f"{self._path.name} cannot be read: {error.strerror}.") from None
+        """All styles, file by file in their order; none while there is no file."""
+        found: dict[str, Style] = {}
+        for styles in self._read().values():
+            for style in styles:
+                found.setdefault(style.name, style)
+        return tuple(found.values())
 
     def put(self, style: Style, *, replaces: str = "") -> tuple[Style, ...]:
-        """Add a style; it takes the place of the one named ``replaces`` or of its own name."""
+        """Add a style; it takes the place of the one named ``replaces`` or of its own name.
+
+        It is written into the file that has that one; a new one into ``styles.csv``.
+        """
         with self._lock:
-            styles = {s.name: s for s in self.styles()}
-            place = replaces if replaces in styles else style.name
+            files = self._read()
+            place = replaces if any(_has(styles, replaces) for styles in files.values()) else ""
+            place = place or style.name
+            home = next((p for p, styles in files.items() if _has(styles, place)), self._path)
+            for path, styles in files.items():
+                if path != home and place != style.name and _has(styles, style.name):
+                    self._write(path, _left(styles, style.name))
+            there = {s.name: s for s in files.get(home, ())}
             if place != style.name:
-                styles.pop(style.name, None)
-            styles[place] = style
-            return self._write(tuple(styles.values()))
+                there.pop(style.name, None)
+            there[place] = style
+            if sum(map(len, files.values())) >= MAX_STYLES and len(there) > len(
+                files.get(home, ())
+            ):
+                raise InvalidRequest(f"There can be {MAX_STYLES} styles; delete some first.")
+            self._write(home, tuple(there.values()))
+        return self.styles()
 
     def remove(self, name: str) -> tuple[Style, ...]:
         """Take the style of that name away; ``NotFound`` if there is none."""
         with self._lock:
-            old = self.styles()
-            new = tuple(style for style in old if style.name != name)
-            if len(new) == len(old):
+            holding = {p: styles for p, styles in self._read().items() if _has(styles, name)}
+            if not holding:
                 raise NotFound(f"There is no style {name[:60]!r}.", field="name")
-            return self._write(new)
+            for path, styles in holding.items():
+                self._write(path, _left(styles, name))
+        return self.styles()
 
-    def _write(self, styles: tuple[Style, ...]) -> tuple[Style, ...]:
-        if len(styles) > MAX_STYLES:
-            raise InvalidRequest(f"There can be {MAX_STYLES} styles; delete some first.")
-        overwrite(self._path, write_styles(styles).encode("utf-8"))
-        return styles
+    def _read(self) -> dict[Path, tuple[Style, ...]]:
+        """The styles of each file that there is."""
+        others = sorted((self._path.parent / "styles").glob("*.csv"))[:MAX_STYLE_FILES]
+        found: dict[Path, tuple[Style, ...]] = {}
+        for path in (self._path, *others):
+            try:
+                found[path] = read_styles(_text(path))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StorageError(f"{path.name} cannot be read: {error.strerror}.") from None
+        return found
+
+    def _write(self, path: Path, styles: tuple[Style, ...]) -> None:
+        overwrite(path, write_styles(styles).encode("utf-8"))
+
+
+def _has(styles: Sequence[Style], name: str) -> bool:
+    return any(style.name == name for style in styles)
+
+
+def _left(styles: Sequence[Style], name: str) -> tuple[Style, ...]:
+    return tuple(style for style in styles if style.name != name)
 
 
 class TagFiles:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -34,11 +36,20 @@ class BadRequest(EaselError):
     code = "bad_request"
 
 
+class Json(JSONResponse):
+    """JSON; halves of characters, which JSON lets in and UTF-8 does not let out, become "?"."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")
+
+
 def error_response(
     status: int, info: ErrorInfo, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """An error as the answer to a request."""
-    return JSONResponse(
+    return Json(
         {"error": asdict(info)}, status, headers={"cache-control": "no-store", **(headers or {})}
     )
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from webui.api.errors import BadRequest
+from webui.api.errors import BadRequest, Json
 from webui.api.guard import caller_of
 from webui.api.live import Hub, with_marks
 from webui.api.schema import json_body
@@ -20,7 +20,7 @@ from webui.api.views import image_view, job_view, request_fields, worker_view
 from webui.core.errors import Forbidden, InvalidRequest, NotFound
 from webui.core.requests import Txt2Img
 from webui.core.results import Caller, SavedImage
-from webui.core.samplers import NOISE_SOURCES, SAMPLERS, SCHEDULES
+from webui.core.samplers import CHOICES
 
 if TYPE_CHECKING:
     from webui.jobs import Job
@@ -210,9 +210,7 @@ class Native:
             ],
             "default": default.name if default else None,
             "problems": [{"name": n, "message": text} for n, text in catalog.problems()],
-            "samplers": list(SAMPLERS.names()),
-            "schedules": list(SCHEDULES.names()),
-            "noise_sources": list(NOISE_SOURCES.names()),
+            **{name: list(known.names()) for name, known in CHOICES.items()},
             "fields": request_fields(),
         }
         return answer(found)
@@ -290,4 +288,4 @@ def _no_constant(name: str) -> float:
 
 def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A value as JSON that nobody keeps."""
-    return JSONResponse(value, status, headers={"cache-control": "no-store", **(headers or {})})
+    return Json(value, status, headers={"cache-control": "no-store", **(headers or {})})

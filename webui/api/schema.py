@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from webui.core.params import Field, fields_of
-from webui.core.samplers import NOISE_SOURCES, SAMPLERS, SCHEDULES
+from webui.core.samplers import CHOICES
 
 _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
-CHOICES: Mapping[str, Sequence[str]] = {
-    "samplers": SAMPLERS.names(),
-    "schedules": SCHEDULES.names(),
-    "noise_sources": NOISE_SOURCES.names(),
-}
 
 
 def request_schema(request: type) -> dict[str, Any]:
@@ -49,7 +43,7 @@ def field_schema(field: Field) -> dict[str, Any]:
         **{name: bound for name, bound in bounds.items() if bound is not None},
     }
     if p.choices is not None and p.choices in CHOICES:
-        schema["examples"] = list(CHOICES[p.choices])
+        schema["examples"] = list(CHOICES[p.choices].names())
     return schema
 
 

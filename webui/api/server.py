@@ -36,6 +36,7 @@ from webui.api.native import Native
 from webui.api.settings import SettingsRoutes
 from webui.api.share import OpenTunnel, open_link
 from webui.api.socket import MAX_MESSAGE_CHARS, socket_router
+from webui.api.sweep import SweepRoutes
 from webui.core.errors import NotFound, SetupError
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def create_app(
     app.include_router(socket_router(hub))
     app.include_router(Native(services, hub, __version__).router())
     app.include_router(ClipRoutes(services, hub).router())
+    app.include_router(SweepRoutes(services, hub).router())
     app.include_router(SettingsRoutes(services, settings, gate).router())
     app.include_router(LibraryRoutes(services).router())
     app.include_router(Assist(services).router())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from webui.core.params import Field, fields_of
-from webui.core.requests import Request, Txt2Img, spent
+from webui.core.requests import Request, Series, Txt2Img, spent
 from webui.core.results import Caller, JobEvent, JobProgress, SavedImage, Score
 
 if TYPE_CHECKING:
@@ -51,12 +51,28 @@ def job_view(job: Job, caller: Caller, *, whole: bool = True) -> dict[str, Any]:
         view["scores"] = [score_view(score) for score in job.scores]
     if whole:
         view["request"] = request_view(job.request)
+        if isinstance(job.request, Series):
+            view |= series_view(job.request)
     return view
 
 
+def series_view(series: Series) -> dict[str, Any]:
+    """What the pictures of a series have otherwise than its request, in their order.
+
+    ``sweep`` has the options of the script that made it (None: wildcards did).
+    """
+    return {
+        "cells": [dict(cell) for cell in series.cells],
+        "sweep": json.loads(series.recipe) if series.recipe else None,
+    }
+
+
 def request_view(request: Request) -> dict[str, Any]:
-    """A request as it was asked, without the bytes of pictures that came with it."""
-    return asdict(spent(request))
+    """A request as it was asked, without the bytes of pictures that came with it.
+
+    Of a series it is the request that its pictures have in common.
+    """
+    return asdict(request.base if isinstance(request, Series) else spent(request))
 
 
 def score_view(score: Score) -> dict[str, Any]:

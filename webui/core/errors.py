@@ -5,6 +5,7 @@ A class's docstring is its default message. Cancellation is not an error and has
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -129,3 +130,12 @@ def _by_code(base: type[EaselError]) -> dict[str, type[EaselError]]:
     for child in base.__subclasses__():
         found = {**_by_code(child), **found}
     return found
+
+
+def listed(names: Iterable[str], most: int = 150) -> str:
+    """Names for a sentence: all, or the first within ``most`` characters and how many follow."""
+    left = list(names)
+    shown = [left.pop(0)] if left else []
+    while left and sum(map(len, shown)) + 2 * len(shown) + len(left[0]) <= most:
+        shown.append(left.pop(0))
+    return ", ".join(shown) + (f" and {len(left)} more" if left else "")

@@ -81,7 +81,10 @@ class JobPhase:
 
 @dataclass(frozen=True, slots=True)
 class JobStep:
-    """Steps done in the batch being drawn. ``image`` is the index of the batch's first picture."""
+    """Steps done in the batch being drawn. ``image`` is the index of the batch's first picture.
+
+    ``batch`` is how many pictures it has, where that is not the request's batch size (0).
+    """
 
     job_id: str
     step: int
@@ -89,6 +92,7 @@ class JobStep:
     image: int
     images: int
     seconds_per_step: float | None = None
+    batch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Prediction = Literal["epsilon", "v_prediction"]
 Layout = Literal["folder", "file"]
@@ -29,3 +30,10 @@ class ModelRef:
     native_size: int
     digest: str
     judge: ModelRef | None = None
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> ModelRef:
+        """A reference from what ``dataclasses.asdict`` made of one."""
+        plain = dict(values)
+        judge = plain.pop("judge", None)
+        return cls(**plain, judge=cls.from_mapping(judge) if judge else None)

@@ -7,16 +7,18 @@ A request is a frozen dataclass whose fields are ``Annotated[type, Param(...)]``
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from webui.core.errors import InvalidRequest
+from webui.core.errors import InvalidRequest, listed
 
+Section = Literal["advanced", "sampling", "guidance"]
 Control = Literal["text", "multiline", "slider", "number", "choice", "checkbox", "seed"]
 
 
@@ -24,9 +26,10 @@ Control = Literal["text", "multiline", "slider", "number", "choice", "checkbox",
 class Param:
     """What a field means to a person and to the doors.
 
-    ``choices`` names an open set ("samplers", "schedules", "checkpoints", "noise_sources");
+    ``choices`` names an open set: "checkpoints", or one of ``core.samplers.CHOICES``;
     ``infotext`` is the key in A1111's ``parameters`` text (None: not written), ``a1111`` the
-    field's name in A1111's HTTP API; ``max_chars`` bounds texts.
+    field's name in A1111's HTTP API; ``max_chars`` bounds texts; ``section`` is the folded part of
+    the form that shows the field where the form gives it no place of its own.
     """
 
     label: str
@@ -40,6 +43,7 @@ class Param:
     choices: str | None = None
     infotext: str | None = None
     a1111: str | None = None
+    section: Section = "advanced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +109,7 @@ def from_mapping(request: type, values: Mapping[str, Any]) -> Any:
     fields = {f.name: f for f in fields_of(request)}
     for name in values:
         if name not in fields:
-            known = ", ".join(fields)
-            raise InvalidRequest(
-                f"There is no field {_short(name)}; the fields are {known}.", field=str(name)[:60]
-            )
+            raise InvalidRequest(_unknown(str(name), fields), field=str(name)[:60])
     return request(**values)
 
 
@@ -116,6 +117,12 @@ def check_all(request: object) -> None:
     """Check and convert every field in place; for ``__post_init__`` of frozen requests."""
     for field in fields_of(type(request)):
         object.__setattr__(request, field.name, field.check(getattr(request, field.name)))
+
+
+def _unknown(name: str, fields: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name[:60].casefold(), fields, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"the fields are {listed(fields)}."
+    return f"There is no field {_short(name)}; {hint}"
 
 
 def _field(f: dataclasses.Field[Any], hint: Any) -> Field:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
-from webui.core.errors import InvalidRequest
+from webui.core.errors import InvalidRequest, listed
 
 T = TypeVar("T")
 
@@ -62,6 +62,6 @@ class Registry(Generic[T]):
     def _unknown(self, name: str) -> str:
         shown = name if len(name) <= 60 else name[:57] + "..."
         near = difflib.get_close_matches(shown.casefold(), self._names, n=1, cutoff=0.5)
-        known = f"known are {', '.join(self._entries)}."
+        known = f"known are {listed(self._entries)}."
         hint = f"did you mean {self._names[near[0]]!r}?" if near else known
         return f"There is no {self.what} {shown!r}; {hint}"

@@ -6,261 +6,38 @@ settings, widgets or globals. A change makes a new request (``dataclasses.replac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from webui.core import params
 from webui.core.errors import InvalidRequest
+from webui.core.guidance_fields import GuidanceFields
 from webui.core.measure import Measure
-from webui.core.params import Param
-from webui.core.samplers import NOISE_SOURCES, SAMPLERS, SCHEDULES, split_schedule
-from webui.core.seeds import MAX_SEED
+from webui.core.models import ModelRef
+from webui.core.samplers import (
+    EMPHASIS_MODES,
+    NOISE_SCHEDULES,
+    NOISE_SOURCES,
+    SAMPLERS,
+    SCHEDULES,
+    UNIPC_SKIPS,
+    UNIPC_VARIANTS,
+    split_schedule,
+)
 
-MAX_PROMPT_CHARS = 20_000
-MAX_SIDE = 4096
 MAX_PIXELS = 2048 * 4096
 MAX_IMAGES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Txt2Img:
+class Txt2Img(GuidanceFields):
     """Draw pictures from a prompt.
 
     Values are checked on construction; a bad one raises ``InvalidRequest`` naming the field.
     ``width`` and ``height`` of None mean the checkpoint's native size, ``checkpoint`` of "" the
     default checkpoint and ``seed`` of -1 a random one: the queue fills these in, on submission.
     """
-
-    prompt: Annotated[
-        str,
-        Param(
-            label="Prompt",
-            control="multiline",
-            max_chars=MAX_PROMPT_CHARS,
-            a1111="prompt",
-            help="What to draw. (word:1.2) gives a word more weight.",
-        ),
-    ] = ""
-    negative_prompt: Annotated[
-        str,
-        Param(
-            label="Negative prompt",
-            control="multiline",
-            max_chars=MAX_PROMPT_CHARS,
-            a1111="negative_prompt",
-            help="What to keep out of the picture.",
-        ),
-    ] = ""
-    checkpoint: Annotated[
-        str,
-        Param(
-            label="Checkpoint",
-            control="choice",
-            choices="checkpoints",
-            max_chars=500,
-            infotext="Model",
-            a1111="sd_model_checkpoint",
-            help="The model that draws.",
-        ),
-    ] = ""
-    sampler: Annotated[
-        str,
-        Param(
-            label="Sampling method",
-            control="choice",
-            choices="samplers",
-            max_chars=100,
-            infotext="Sampler",
-            a1111="sampler_name",
-            help="The numerical method that turns noise into a picture.",
-        ),
-    ] = "Euler a"
-    scheduler: Annotated[
-        str,
-        Param(
-            label="Schedule type",
-            control="choice",
-            choices="schedules",
-            max_chars=100,
-            infotext="Schedule type",
-            a1111="scheduler",
-            help="How the noise levels are spaced; Automatic takes the method's own.",
-        ),
-    ] = "Automatic"
-    steps: Annotated[
-        int,
-        Param(
-            label="Sampling steps",
-            control="slider",
-            minimum=1,
-            maximum=150,
-            step=1,
-            infotext="Steps",
-            a1111="steps",
-            help="More steps take longer and add detail up to a point.",
-        ),
-    ] = 20
-    width: Annotated[
-        int | None,
-        Param(
-            label="Width",
-            control="slider",
-            minimum=16,
-            maximum=MAX_SIDE,
-            step=8,
-            multiple_of=8,
-            a1111="width",
-            help="In pixels; empty means the checkpoint's native size.",
-        ),
-    ] = None
-    height: Annotated[
-        int | None,
-        Param(
-            label="Height",
-            control="slider",
-            minimum=16,
-            maximum=MAX_SIDE,
-            step=8,
-            multiple_of=8,
-            a1111="height",
-            help="In pixels; empty means the checkpoint's native size.",
-        ),
-    ] = None
-    batch_count: Annotated[
-        int,
-        Param(
-            label="Batch count",
-            control="slider",
-            minimum=1,
-            maximum=100,
-            step=1,
-            a1111="n_iter",
-            help="How many batches are drawn, one after another.",
-        ),
-    ] = 1
-    batch_size: Annotated[
-        int,
-        Param(
-            label="Batch size",
-            control="slider",
-            minimum=1,
-            maximum=64,
-            step=1,
-            a1111="batch_size",
-            help="How many pictures are drawn at once.",
-        ),
-    ] = 1
-    cfg_scale: Annotated[
-        float,
-        Param(
-            label="CFG Scale",
-            control="slider",
-            minimum=1.0,
-            maximum=30.0,
-            step=0.5,
-            infotext="CFG scale",
-            a1111="cfg_scale",
-            help="How strictly the picture follows the prompt.",
-        ),
-    ] = 7.0
-    seed: Annotated[
-        int,
-        Param(
-            label="Seed",
-            control="seed",
-            minimum=-1,
-            maximum=MAX_SEED,
-            step=1,
-            infotext="Seed",
-            a1111="seed",
-            help="The same seed draws the same picture; -1 takes a random one.",
-        ),
-    ] = -1
-    variation_seed: Annotated[
-        int,
-        Param(
-            label="Variation seed",
-            control="seed",
-            minimum=-1,
-            maximum=MAX_SEED,
-            step=1,
-            infotext="Variation seed",
-            a1111="subseed",
-            help="The seed of the noise that is mixed in; -1 takes a random one.",
-        ),
-    ] = -1
-    variation_strength: Annotated[
-        float,
-        Param(
-            label="Variation strength",
-            control="slider",
-            minimum=0.0,
-            maximum=1.0,
-            step=0.01,
-            infotext="Variation seed strength",
-            a1111="subseed_strength",
-            help="How much of the variation seed's noise is mixed in: 0 none, 1 nothing else.",
-        ),
-    ] = 0.0
-    tiling: Annotated[
-        bool,
-        Param(
-            label="Tiling",
-            control="checkbox",
-            infotext="Tiling",
-            a1111="tiling",
-            help="Draw a picture whose opposite edges meet, so that it can be repeated as a tile.",
-        ),
-    ] = False
-    clip_skip: Annotated[
-        int,
-        Param(
-            label="Clip skip",
-            control="slider",
-            minimum=1,
-            maximum=12,
-            step=1,
-            infotext="Clip skip",
-            a1111="clip_skip",
-            help="Take the text encoder's output that many layers before the end; 1 is the end.",
-        ),
-    ] = 1
-    noise_source: Annotated[
-        str,
-        Param(
-            label="Noise source",
-            control="choice",
-            choices="noise_sources",
-            max_chars=20,
-            infotext="RNG",
-            a1111="randn_source",
-            help="NV draws an NVIDIA GPU's noise on every device, so seeds mean the same anywhere.",
-        ),
-    ] = "NV"
-
-    best_of: Annotated[
-        int,
-        Param(
-            label="Best of",
-            control="slider",
-            minimum=1,
-            maximum=64,
-            step=1,
-            infotext="Best of",
-            help="Draws that many candidates for each picture and keeps the one that CLIP finds "
-            "closest to the prompt, as DALL·E did.",
-        ),
-    ] = 1
-    clip_score: Annotated[
-        bool,
-        Param(
-            label="CLIP score",
-            control="checkbox",
-            help="Measure with CLIP how well the picture fits the prompt, and note it with the "
-            "parameters.",
-        ),
-    ] = False
 
     def __post_init__(self) -> None:
         params.check_all(self)
@@ -283,7 +60,110 @@ class Txt2Img:
         return self.best_of > 1 or self.clip_score
 
 
-Request = Txt2Img | Measure
+Changes = tuple[tuple[str, Any], ...]
+"""Fields that differ, with their values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """How the pictures of a series are laid out, and what is written at columns and rows.
+
+    Picture ``(page * rows + row) * columns + column``, times ``Series.each``, is the first of a
+    place. Each page is a grid of its own. ``caption`` goes into the grid's infotext.
+    """
+
+    columns: tuple[str, ...] = ("",)
+    rows: tuple[str, ...] = ("",)
+    pages: tuple[str, ...] = ("",)
+    caption: tuple[tuple[str, str], ...] = ()
+    written: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Pictures that differ in more than their seed, drawn as one job.
+
+    Picture ``i`` is ``base`` with ``cells[i]`` changed; they are drawn in ``order`` (empty: as
+    listed), ``at_once`` together where one model draws them. With a ``legend`` each of its places
+    holds ``each`` pictures, and grids are kept. ``recipe`` is the body of the HTTP request it was
+    asked for with, as JSON, to ask for it again. The queue fills in ``models``: every checkpoint
+    that the cells name; and where choices were made in prompts, ``templates``: what was written,
+    each once, and ``chosen``: which of them are prompt and negative prompt of each picture (-1: no
+    choice was made in it).
+    """
+
+    base: Txt2Img
+    cells: tuple[Changes, ...]
+    order: tuple[int, ...] = ()
+    at_once: int = 1
+    each: int = 1
+    legend: Legend | None = None
+    recipe: str = ""
+    models: tuple[ModelRef, ...] = ()
+    templates: tuple[str, ...] = ()
+    chosen: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.cells:
+            raise InvalidRequest("There is nothing to draw: give at least one value.")
+        drawn = sum(dict(cell).get("best_of", self.base.best_of) for cell in self.cells)
+        if drawn > MAX_IMAGES:
+            raise InvalidRequest(f"That would draw {drawn} pictures; the most is {MAX_IMAGES}.")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Series:
+        """A series from what ``dataclasses.asdict`` made of one, as the journal keeps it."""
+        legend = values["legend"]
+        return cls(
+            base=Txt2Img.from_mapping(values["base"]),
+            cells=tuple(_pairs(cell) for cell in values["cells"]),
+            order=tuple(values["order"]),
+            at_once=values["at_once"],
+            each=values["each"],
+            legend=_legend(legend) if legend else None,
+            recipe=values["recipe"],
+            models=tuple(ModelRef.from_mapping(one) for one in values["models"]),
+            templates=tuple(values["templates"]),
+            chosen=tuple((prompt, negative) for prompt, negative in values["chosen"]),
+        )
+
+    def picture(self, index: int) -> Txt2Img:
+        """The request that draws picture ``index`` alone."""
+        return replace(self.base, **{**dict(self.cells[index]), "batch_count": 1, "batch_size": 1})
+
+    def model(self, index: int) -> ModelRef:
+        """The checkpoint that draws picture ``index``."""
+        name = dict(self.cells[index]).get("checkpoint", self.base.checkpoint)
+        return next(model for model in self.models if model.name == name)
+
+    def written(self, index: int) -> tuple[str, str]:
+        """Prompt and negative prompt of a picture before choices were made; "" where none was."""
+        texts = (*self.templates, "")  # the last one is -1's
+        prompt, negative = self.chosen[index] if self.chosen else (-1, -1)
+        return texts[prompt], texts[negative]
+
+    @property
+    def sequence(self) -> tuple[int, ...]:
+        """The pictures' indices in the order they are drawn in."""
+        return self.order or tuple(range(len(self.cells)))
+
+    @property
+    def count(self) -> int:
+        """How many pictures there are."""
+        return len(self.cells)
+
+    @property
+    def batch_size(self) -> int:
+        """How many are drawn at once."""
+        return self.at_once
+
+    @property
+    def prompt(self) -> str:
+        """The prompt as it was asked for."""
+        return self.base.prompt
+
+
+Request = Txt2Img | Measure | Series
 
 
 def spent(request: Request) -> Request:
@@ -291,13 +171,23 @@ def spent(request: Request) -> Request:
     return request.spent() if isinstance(request, Measure) else request
 
 
+def _pairs(values: Iterable[Sequence[Any]]) -> Changes:
+    return tuple((name, value) for name, value in values)
+
+
+def _legend(values: Mapping[str, Any]) -> Legend:
+    texts = {name: tuple(values[name]) for name in ("columns", "rows", "pages")}
+    return Legend(**texts, caption=_pairs(values["caption"]), written=values["written"])
+
+
 def _set_names(request: Txt2Img) -> None:
     sampler, schedule = split_schedule(request.sampler)
     values = {
         "sampler": SAMPLERS.canonical(sampler, field="sampler"),
         "scheduler": SCHEDULES.canonical(request.scheduler, field="scheduler"),
-        "noise_source": NOISE_SOURCES.canonical(request.noise_source, field="noise_source"),
     }
+    for name, known in _NAMED.items():
+        values[name] = known.canonical(getattr(request, name), field=name)
     if schedule is not None and values["scheduler"] == "Automatic":
         values["scheduler"] = schedule
     for name, value in values.items():
@@ -322,3 +212,13 @@ def _check_together(request: Txt2Img) -> None:
             f"{MAX_PIXELS // 1_000_000} million pixels; choose a smaller size.",
             field="width",
         )
+
+
+_NAMED = {
+    "noise_source": NOISE_SOURCES,
+    "emphasis": EMPHASIS_MODES,
+    "noise_schedule": NOISE_SCHEDULES,
+    "unipc_variant": UNIPC_VARIANTS,
+    "unipc_skip": UNIPC_SKIPS,
+}
+"""Fields whose values are names, beside the sampler and its schedule."""

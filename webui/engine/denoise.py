@@ -41,9 +41,10 @@ def _silent(step: int, steps: int, denoised: Tensor) -> None:
 class ImageRun:
     """One image to draw: what to run, and whom to tell.
 
-    ``x`` [C, h, w] are the latents at ``sigmas[0]``; ``sigmas`` [steps + 1] descending, float32 on
-    the CPU; ``noise`` draws the image's next fresh noise. ``on_progress(step, steps, denoised)`` is
-    called each time one more step is done (monotone, the last time with step = steps) with the
+    Parts of one job ("job/part") count as that job and share its forward passes. ``x`` [C, h, w]
+    are the latents at ``sigmas[0]``; ``sigmas`` [steps + 1] descending, float32 on the CPU;
+    ``noise`` draws the image's next fresh noise. ``on_progress(step, steps, denoised)`` is called
+    each time one more step is done (monotone, the last time with step = steps) with the
     newest denoised latents [C, h, w], to preview if one likes; ``on_done(x)`` gets the final
     latents; ``on_error(error)`` what ended this image instead (an error raised by the other two
     callbacks too); the job's other images go on unless ``stop`` is called. A stopped run is told
@@ -318,7 +319,8 @@ class _Ask:
     def of(cls, live: _Live, slot: int, evaluation: Evaluation, step: int, turn: int) -> _Ask:
         cond = evaluation.cond.at(min(step, live.run.steps - 1), live.run.steps)
         key = batch_key(evaluation, cond)
-        return cls(live, slot, evaluation, cond, Waiting(live.run.job_id, key, turn))
+        job = live.run.job_id.partition("/")[0]
+        return cls(live, slot, evaluation, cond, Waiting(job, key, turn))
 
 
 def batch_key(evaluation: Evaluation, cond: Conditioning) -> Hashable:

@@ -33,6 +33,13 @@ class Denoiser(Protocol):
     @property
     def levels(self) -> NoiseLevels: ...
 
+    def with_levels(self, levels: NoiseLevels) -> Denoiser:
+        """The same network, taken to have been trained on other noise levels.
+
+        It finds its timesteps in ``levels``, and is asked for in other batches.
+        """
+        ...
+
     def __call__(self, x: Tensor, sigma: Tensor, cond: Tensor) -> Tensor:
         """Denoised latents [B, C, h, w] float32 on ``x``'s device.
 
@@ -65,6 +72,17 @@ class Conditioning:
     def at(self, step: int, steps: int) -> Conditioning:  # noqa: ARG002
         """Itself."""
         return self
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prompts:
+    """What guidance steers by: the parts of the prompt, joined by AND, with their weights (one of
+    weight 1 for an ordinary prompt), the negative prompt, and the prompt "" where guidance measures
+    from it (None where it does not, or where the negative prompt is empty itself)."""
+
+    positive: tuple[tuple[ConditioningSource, float], ...]
+    negative: ConditioningSource
+    empty: ConditioningSource | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,6 +19,9 @@ from webui.core.errors import ModelError
 ZERO_SNR_ALPHA_BAR = 2.0**-24
 """ᾱ at the last timestep of a zero-terminal-SNR model: 0 would be an infinite σ (as diffusers)."""
 
+ZERO_SNR_REQUESTED = 4.8973451890853435e-08
+"""The same where a request asks for it (as A1111)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NoiseLevels:
@@ -39,10 +42,7 @@ class NoiseLevels:
         """
         alpha_bar = (1 - betas.double()).cumprod(0)
         if zero_snr:
-            root = alpha_bar.sqrt()
-            root = (root - root[-1]) * root[0] / (root[0] - root[-1])
-            alpha_bar = root**2
-            alpha_bar[-1] = ZERO_SNR_ALPHA_BAR
+            alpha_bar = _zero_snr(alpha_bar, ZERO_SNR_ALPHA_BAR)
         return cls(((1 - alpha_bar) / alpha_bar).sqrt().float())
 
     @classmethod
@@ -52,8 +52,22 @@ class NoiseLevels:
             _betas(config), zero_snr=bool(config.get("rescale_betas_zero_snr", False))
         )
 
+    def with_zero_snr(self) -> NoiseLevels:
+        """These levels with √ᾱ shifted so that the last is pure noise, as in ``from_betas``.
+
+        What A1111's noise schedule "Zero Terminal SNR" does to a model's table; a model trained
+        without it gains nothing, one that predicts noise (ε) loses its first step.
+        """
+        alpha_bar = _zero_snr(1 / (1 + self.sigmas.double() ** 2), ZERO_SNR_REQUESTED)
+        return NoiseLevels(((1 - alpha_bar) / alpha_bar).sqrt().float())
+
     def __len__(self) -> int:
         return len(self.sigmas)
+
+    @property
+    def key(self) -> bytes:
+        """Equal for tables with the same levels."""
+        return self.sigmas.numpy().tobytes()
 
     @property
     def sigma_min(self) -> float:
@@ -83,6 +97,15 @@ class NoiseLevels:
         t = t.float().clamp(0, len(self.sigmas) - 1)
         low, high, w = t.floor().long(), t.ceil().long(), t.frac()
         return ((1 - w) * self._log_sigmas[low] + w * self._log_sigmas[high]).exp()
+
+
+def _zero_snr(alpha_bar: Tensor, last: float) -> Tensor:
+    """ᾱ [N] with its root shifted to 0 at the end, where ``last`` stands for 0."""
+    root = alpha_bar.sqrt()
+    root = (root - root[-1]) * root[0] / (root[0] - root[-1])
+    alpha_bar = root**2
+    alpha_bar[-1] = last
+    return alpha_bar
 
 
 def _betas(config: Mapping[str, Any]) -> Tensor:

@@ -11,7 +11,7 @@ from collections.abc import Hashable
 import torch
 from torch import Tensor
 
-from webui.engine.families.base import Decoder, LoadedDenoiser
+from webui.engine.families.base import Decoder, SeamlessDenoiser
 from webui.engine.levels import NoiseLevels
 
 
@@ -21,7 +21,7 @@ class TiledDenoiser:
     What is drawn with it continues beyond each edge at the opposite one.
     """
 
-    def __init__(self, denoiser: LoadedDenoiser) -> None:
+    def __init__(self, denoiser: SeamlessDenoiser) -> None:
         self._denoiser = denoiser
 
     @property
@@ -38,6 +38,10 @@ class TiledDenoiser:
     def levels(self) -> NoiseLevels:
         """Its noise levels."""
         return self._denoiser.levels
+
+    def with_levels(self, levels: NoiseLevels) -> TiledDenoiser:
+        """As ``evaluation.Denoiser.with_levels``."""
+        return TiledDenoiser(self._denoiser.with_levels(levels))
 
     def __call__(self, x: Tensor, sigma: Tensor, cond: Tensor) -> Tensor:
         """Denoised latents [B, C, h, w]; see ``evaluation.Denoiser``."""

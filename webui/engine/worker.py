@@ -35,9 +35,11 @@ from webui.core.messages import (
     WorkerReady,
     WorkerStats,
 )
+from webui.core.requests import Series
 
 if TYPE_CHECKING:
     from webui.engine.clip.measuring import Measuring
+    from webui.engine.pipelines.series import SeriesDrawing
     from webui.engine.pipelines.txt2img import Script, Txt2ImgDrawing, Wait
 
 Emit = Callable[[WorkerEvent], None]
@@ -73,7 +75,7 @@ class _Job:
     """A job that the worker has taken up."""
 
     spec: JobSpec
-    drawing: Txt2ImgDrawing | Measuring
+    drawing: Txt2ImgDrawing | Measuring | SeriesDrawing
     script: Script[None]
     wait: Wait = "turn"
 
@@ -141,13 +143,14 @@ class Worker:
 
     def _take(self, spec: JobSpec) -> None:
         from webui.engine.clip.measuring import Measuring
+        from webui.engine.pipelines.series import SeriesDrawing
         from webui.engine.pipelines.txt2img import Txt2ImgDrawing
 
         if spec.job_id in self._jobs:
             return
         self._emit(JobStarted(spec.job_id, spec.attempt))
-        kind = Measuring if isinstance(spec.request, Measure) else Txt2ImgDrawing
-        drawing = kind(spec, self._studio)
+        kinds = {Measure: Measuring, Series: SeriesDrawing}
+        drawing = kinds.get(type(spec.request), Txt2ImgDrawing)(spec, self._studio)
         self._jobs[spec.job_id] = _Job(spec, drawing, drawing.script())
 
     def _stop(self, command: StopJob) -> None:

@@ -10,11 +10,15 @@ from typing import Any
 from webui.core.errors import EaselError, ErrorInfo
 from webui.core.measure import Measure
 from webui.core.models import ModelRef
-from webui.core.requests import Txt2Img
+from webui.core.requests import Series, Txt2Img
 from webui.core.results import JobProgress, SavedImage, Score
 from webui.jobs.record import Job
 
-_KINDS: dict[str, type[Txt2Img] | type[Measure]] = {"txt2img": Txt2Img, "measure": Measure}
+_KINDS: dict[str, type[Txt2Img] | type[Measure] | type[Series]] = {
+    "txt2img": Txt2Img,
+    "measure": Measure,
+    "series": Series,
+}
 
 COLUMNS = (
     "id",
@@ -83,7 +87,7 @@ def _to_job(row: dict[str, Any], images: Sequence[str]) -> Job:
     return Job(
         id=row["id"],
         request=request,
-        model=_model(json.loads(row["model"])),
+        model=ModelRef.from_mapping(json.loads(row["model"])),
         owner=row["owner"],
         created=row["created"],
         order=row["place"],
@@ -100,11 +104,6 @@ def _to_job(row: dict[str, Any], images: Sequence[str]) -> Job:
         images=tuple(SavedImage(**json.loads(text)) for text in images),
         scores=tuple(Score(*one) for one in json.loads(row["scores"] or "[]")),
     )
-
-
-def _model(values: dict[str, Any]) -> ModelRef:
-    judge = values.pop("judge", None)
-    return ModelRef(**values, judge=ModelRef(**judge) if judge else None)
 
 
 def _state(text: Any) -> Any:

@@ -116,7 +116,7 @@ def surplus(ended: Sequence[Job], jobs: int, images: int) -> list[Job]:
 def progress_at(job: Job, step: JobStep, now: float) -> JobProgress:
     """How far ``job`` is after ``step``, and how long it will still take."""
     images = max(step.images, 1)
-    batch = max(min(job.request.batch_size, images - step.image), 1)
+    batch = max(min(step.batch or job.request.batch_size, images - step.image), 1)
     within = min(step.step / max(step.steps, 1), 1.0)
     fraction = min((step.image + batch * within) / images, 1.0)
     return JobProgress(

@@ -33,7 +33,7 @@ from webui.jobs.record import Job
 _log = logging.getLogger(__name__)
 
 Resolve = Callable[[Request], tuple[Request, ModelRef]]
-Keep = Callable[[Job, JobImage], SavedImage]
+Keep = Callable[[Job, JobImage], SavedImage | tuple[SavedImage, ...]]
 
 
 class JobQueue:
@@ -41,7 +41,8 @@ class JobQueue:
 
     ``resolve`` completes a request (seed, size, checkpoint) once, on submission; what it raises
     reaches the submitter. ``keep`` saves a picture, and is called again for the same job and index
-    when a job is run again; what it raises fails the job. It runs on the queue's thread, so it may
+    when a job is run again; several are a picture and what was made of it and others (a grid).
+    What it raises fails the job. It runs on the queue's thread, so it may
     submit jobs but not wait for them. ``capacity`` jobs draw at once. A preview is asked for every
     ``preview_every`` steps (0: none). A job that goes on ``stop_patience`` seconds after it was
     told to end has its worker restarted. Progress is published at most every ``progress_interval``
@@ -319,18 +320,20 @@ class JobQueue:
             return
         kept = self._try_keep(job, event)
         with self._lock:
-            self._desk.kept(job.id, kept)
-        if isinstance(kept, ErrorInfo):
+            for one in kept:
+                self._desk.kept(job.id, one)
+        if isinstance(kept[0], ErrorInfo):
             self._executor.send(StopJob(job.id, "interrupt"))
 
-    def _try_keep(self, job: Job, event: JobImage) -> SavedImage | ErrorInfo:
+    def _try_keep(self, job: Job, event: JobImage) -> tuple[SavedImage | ErrorInfo, ...]:
         try:
-            return self._keep(job, event)
+            kept = self._keep(job, event)
         except EaselError as error:
-            return error.info()
+            return (error.info(),)
         except Exception as error:  # noqa: BLE001  foreign code may take part in keeping
             _log.exception("A picture could not be kept.")
-            return describe(error)
+            return (describe(error),)
+        return kept if isinstance(kept, tuple) else (kept,)
 
     def _restart(self) -> None:
         self._executor.restart("The drawing process did not stop when asked and was ended.")

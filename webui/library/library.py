@@ -75,17 +75,19 @@ class Library:
         seconds: float = 0.0,
         owner: str = "",
         request: object = None,
+        exact: str | None = None,
         model_hash: str | None = None,
         job_time: float | None = None,
     ) -> SavedImage:
         """Write a picture and index it.
 
-        ``request``, ``model_hash`` and ``job_time`` (seconds since 1970) are for its name.
+        ``request``, ``model_hash`` and ``job_time`` (seconds since 1970) are for its name;
+        ``exact`` is the whole request as JSON, kept in the file beside the infotext.
         The picture ``index`` of a job is kept once: saving it again replaces file and row under the
         same id. ``StorageError`` when folder or disk do not let it; nothing is then left behind.
         """
         saving = self.saving
-        picture = self._writer.encode(pixels, infotext, saving)
+        picture = self._writer.encode(pixels, infotext, saving, exact)
         if picture.note:
             _log.warning("%s", picture.note)
         row = Row(

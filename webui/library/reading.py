@@ -7,8 +7,7 @@ from pathlib import Path
 
 from webui.library.row import Row
 from webui.library.saving import beside
-from webui.metadata import SUFFIXES, parse, read_texts, usable
-from webui.metadata.comfy import to_infotext
+from webui.metadata import SUFFIXES, parse, read_picture, usable
 
 FORMATS: dict[str, str] = {**{suffix: fmt for fmt, suffix in SUFFIXES.items()}, ".jpeg": "jpeg"}
 """The formats of pictures by their files' endings."""
@@ -43,13 +42,15 @@ def read_row(
 ) -> Row | None:
     """The row of the picture in ``file``, to be kept with ``path``; None when it is no picture.
 
-    Understands A1111's text (in the file, or in a text file beside it) and ComfyUI's graphs.
+    Understands what :mod:`webui.metadata.reading` does, and a text file beside the picture.
     """
-    texts = read_texts(file)
-    if texts is None:
+    told = read_picture(file)
+    if told is None:
         return None
-    text = texts.infotext or to_infotext(texts.graph, texts.workflow) or _text_beside(file)
+    text = told.infotext or _text_beside(file)
     said = parse(text)
+    if told.exact is not None:
+        said |= {"Prompt": told.exact.prompt, "Negative prompt": told.exact.negative_prompt}
     values = usable(said).values
     return Row(
         id=image_id or secrets.token_hex(12),
@@ -59,8 +60,8 @@ def read_row(
         format=FORMATS[file.suffix.lower()],
         created=created,
         seconds=0.0,
-        width=texts.width,
-        height=texts.height,
+        width=told.width,
+        height=told.height,
         seed=_seed(said.get("Seed", "")),
         prompt=said["Prompt"],
         negative_prompt=said["Negative prompt"],

@@ -41,11 +41,17 @@ class Writer:
         self._sync = sync
         self._numbers = Numbers()
 
-    def encode(self, pixels: Pixels, infotext: str, saving: Saving) -> Encoded:
-        """The picture as ``saving`` says; another format where that one cannot hold it."""
+    def encode(
+        self, pixels: Pixels, infotext: str, saving: Saving, exact: str | None = None
+    ) -> Encoded:
+        """The picture as ``saving`` says; another format where that one cannot hold it.
+
+        ``exact`` is the whole request as JSON, written only where the infotext is.
+        """
         fmt, note = fitting(saving.format, pixels.width, pixels.height)
         text = infotext if saving.embed_metadata else None
-        data = encode(pixels, fmt, saving.quality, text, lossless=saving.webp_lossless)
+        lossless = saving.webp_lossless
+        data = encode(pixels, fmt, saving.quality, text, lossless=lossless, request=exact)
         return Encoded(data, fmt, infotext, note)
 
     def write(

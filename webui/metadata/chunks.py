@@ -1,16 +1,20 @@
-"""Pictures as files that carry their infotext, and the infotext read back from a file.
+"""Pictures as files that carry their parameters, and the texts read back from a file.
 
-PNG keeps it in the text chunk "parameters" (iTXt when it is not latin-1), JPEG, WebP and AVIF in
-EXIF's UserComment, as A1111 and the readers made for it expect.
+A1111's text stands in PNG's text chunk "parameters" (iTXt when it is not latin-1), in JPEG, WebP
+and AVIF in EXIF's UserComment, as A1111 and the readers made for it expect. The whole request
+stands beside it: in PNG's chunk "easel", elsewhere in XMP.
 """
 
 from __future__ import annotations
 
+import html
 import io
+import re
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +23,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from webui.core.results import ImageFormat, Pixels
+from webui.metadata import exact
+from webui.metadata.stealth import MAX_PIXELS, has_transparency, hidden_text
 
 T = TypeVar("T")
 
@@ -32,24 +38,45 @@ SUFFIXES: dict[ImageFormat, str] = {
 MAX_SIDE: dict[ImageFormat, int] = {"jpeg": 65_500, "webp": 16_383, "avif": 32_768}
 """Pixels on the longer side that a format, or the library that writes or reads it, can hold."""
 
+MAX_TEXT_CHARS = 4_000_000
+"""A text in a file that is longer is cut there."""
+
 _EXIF_IFD = 0x8769
 _USER_COMMENT = 0x9286
+_MAKER_NOTE = 0x927C
+_NAMED_TAGS = {0x010E: "ImageDescription", 0x0131: "Software"}
 _GRAPH_TAGS = (0x010F, 0x0110)  # where ComfyUI's writers of JPEG and WebP put "prompt:{…}"
 _MAX_EXIF_BYTES = 65_000  # a JPEG segment holds 65533 bytes
+_MAX_XMP_BYTES = 65_000
+_MAX_TEXTS = 200
+_XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-'
+    'syntax-ns#"><rdf:Description rdf:about="" xmlns:easel="urn:easel:1.0/" easel:request="{}"/>'
+    "</rdf:RDF></x:xmpmeta>"
+)
+# As an attribute, as we write it, or as an element, as other programs may write it again.
+_IN_XMP = re.compile(rb'<easel:request>([^<]*)<|\beasel:request="([^"]*)"')
 _UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, zlib.error, EOFError, KeyError,
-               IndexError, TypeError, OverflowError, RuntimeError,
+               IndexError, TypeError, OverflowError, RuntimeError, MemoryError,
                Image.DecompressionBombError)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """A picture's size and what is written in its file: A1111's text, ComfyUI's two graphs."""
+    """A picture's size and what is written in its file.
+
+    ``texts`` has PNG's text chunks by their keywords, EXIF's "UserComment", "MakerNote",
+    "ImageDescription" and "Software", and ComfyUI's "prompt" and "workflow", wherever they stand;
+    ``exact`` our own JSON; ``format`` is Pillow's word ("PNG"); ``transparent`` says that a text
+    may be hidden in the picture itself.
+    """
 
     width: int
     height: int
-    infotext: str | None = None
-    graph: str | None = None
-    workflow: str | None = None
+    format: str
+    texts: Mapping[str, str]
+    exact: str | None = None
+    transparent: bool = False
 
 
 def fitting(fmt: ImageFormat, width: int, height: int) -> tuple[ImageFormat, str]:
@@ -73,20 +100,23 @@ def encode(
     infotext: str | None,
     *,
     lossless: bool = False,
+    request: str | None = None,
 ) -> bytes:
     """The picture as a file's bytes.
 
     ``quality`` (1..100) matters to JPEG, WebP and AVIF; ``lossless`` makes a WebP keep every pixel;
-    ``infotext`` of None writes none. Characters no file can hold (lone surrogates) become "?". In a
-    JPEG a text over 65 kB loses the end of its prompt, never its last line. The picture's size must
-    be :func:`fitting`.
+    ``infotext`` of None writes none, and then no ``request`` either, which is what
+    :func:`webui.metadata.exact.exact_text` makes of one. Characters no file can hold (lone
+    surrogates) become "?". In a JPEG a text over 65 kB loses the end of its prompt, never its last
+    line, and a request over 65 kB is not written. The picture's size must be :func:`fitting`.
     """
     image = Image.frombytes("RGB", (pixels.width, pixels.height), pixels.data)
     text = None if infotext is None else _storable(infotext)
+    request = None if text is None or request is None else _storable(request)
     options: dict[str, Any] = {}
     if fmt == "png":
         # After PNG's filters, run-length matching packs as small as level 6 in a third of the time.
-        options = {"compress_type": zlib.Z_RLE, "pnginfo": _png_info(text)}
+        options = {"compress_type": zlib.Z_RLE, "pnginfo": _png_info(text, request)}
     else:
         options = {"quality": quality}
         if fmt != "webp" and quality >= 90:
@@ -95,19 +125,31 @@ def encode(
             options["lossless"] = lossless
         if text is not None:
             options["exif"] = _exif(text, _MAX_EXIF_BYTES if fmt == "jpeg" else None)
+        if request is not None:
+            xmp = _XMP.format(html.escape(request)).encode("utf-8")
+            options |= {"xmp": xmp} if fmt != "jpeg" or len(xmp) <= _MAX_XMP_BYTES else {}
     out = io.BytesIO()
     image.save(out, fmt.upper(), **options)
     return out.getvalue()
 
 
 def read_infotext(source: Path | bytes) -> str | None:
-    """The infotext in a PNG, JPEG, WebP or AVIF file; None when it has none or is no picture."""
-    return _with_image(source, _text_of)
+    """A1111's text in a PNG, JPEG, WebP or AVIF file; None when it has none or is no picture."""
+    found = read_texts(source)
+    return None if found is None else found.texts.get(KEY, found.texts.get("UserComment"))
 
 
 def read_texts(source: Path | bytes) -> Texts | None:
-    """Size and texts of a PNG, JPEG, WebP or AVIF file; None when it is none."""
+    """Size and texts of a PNG, JPEG, WebP or AVIF file; None when it is none.
+
+    Nothing is decoded where the file's header holds a text, or the picture is very large.
+    """
     return _with_image(source, _texts_of)
+
+
+def read_hidden(source: Path | bytes) -> str | None:
+    """The text hidden in a picture's transparency; None when there is none. Decodes it."""
+    return _with_image(source, hidden_text)
 
 
 def image_size(source: Path | bytes) -> tuple[int, int] | None:
@@ -127,28 +169,69 @@ def _with_image(source: Path | bytes, ask: Callable[[Image.Image], T]) -> T | No
         return None
 
 
-def _text_of(image: Image.Image) -> str | None:
-    text = image.info.get(KEY)
-    if isinstance(text, str):
-        return text
-    comment: Any = image.getexif().get_ifd(_EXIF_IFD).get(_USER_COMMENT)
-    return _from_comment(comment) if isinstance(comment, bytes) else None
-
-
 def _texts_of(image: Image.Image) -> Texts:
-    found = {key: image.info.get(key) for key in ("prompt", "workflow")}
+    found = _found(image)
+    if not found and image.format == "PNG" and image.width * image.height <= MAX_PIXELS:
+        # A PNG's texts may stand behind its pixels, where some programs that edit them put them.
+        with suppress(*_UNREADABLE):
+            image.load()
+        found = _found(image)
+    texts = {key: text[:MAX_TEXT_CHARS] for key, text in list(found.items())[:_MAX_TEXTS]}
+    ours = texts.pop(exact.KEY, None) or _from_xmp(image)
+    return Texts(
+        *image.size,
+        format=image.format or "",
+        texts=texts,
+        exact=ours,
+        transparent=has_transparency(image),
+    )
+
+
+def _found(image: Image.Image) -> dict[str, str]:
+    return {**dict(_from_exif(image)), **dict(_from_header(image))}
+
+
+def _from_header(image: Image.Image) -> Iterator[tuple[str, str]]:
+    """A PNG's text chunks; of other formats nothing is kept as text."""
+    for key, text in image.info.items():
+        if isinstance(key, str) and isinstance(text, str) and key != "xmp":
+            yield key, text
+
+
+def _from_exif(image: Image.Image) -> Iterator[tuple[str, str]]:
+    # Not its own getexif: that of a PNG decodes the picture, of whatever size, to look behind it.
+    exif = Image.Image.getexif(image)
+    inner = exif.get_ifd(_EXIF_IFD)
+    comment: Any = inner.get(_USER_COMMENT)
+    if isinstance(comment, bytes):
+        yield "UserComment", _from_comment(comment)
+    note: Any = inner.get(_MAKER_NOTE)
+    if isinstance(note, bytes) and len(note) < 100:  # a camera's is no text
+        yield "MakerNote", note.decode("utf-8", "replace").strip("\0")
+    for tag, name in _NAMED_TAGS.items():
+        if isinstance(exif.get(tag), str):
+            yield name, str(exif[tag]).strip("\0")
     for tag in _GRAPH_TAGS:
-        key, colon, text = str(image.getexif().get(tag, "")).partition(":")
-        if colon and key.lower() in found:
-            found[key.lower()] = text.strip("\0")
-    graph, workflow = (text if isinstance(text, str) else None for text in found.values())
-    return Texts(*image.size, _text_of(image), graph, workflow)
+        key, colon, text = str(exif.get(tag, "")).partition(":")
+        if colon and key.lower() in ("prompt", "workflow"):
+            yield key.lower(), text.strip("\0")
 
 
-def _png_info(text: str | None) -> PngInfo:
+def _from_xmp(image: Image.Image) -> str | None:
+    """Our JSON in XMP. It is searched for, not parsed: XML from anyone has traps."""
+    xmp: Any = image.info.get("xmp")
+    found = _IN_XMP.search(xmp) if isinstance(xmp, bytes) else None
+    if found is None:
+        return None
+    return html.unescape((found[1] or found[2] or b"").decode("utf-8", "replace"))
+
+
+def _png_info(text: str | None, request: str | None) -> PngInfo:
     info = PngInfo()
     if text is not None:
         info.add_text(KEY, text)
+    if request is not None:
+        info.add_itxt(exact.KEY, request)
     return info
 
 

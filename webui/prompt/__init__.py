@@ -1,4 +1,4 @@
-"""What a prompt's text says: weights now; text only, no torch, no disk."""
+"""What a prompt's text says, from weights to schedules; text only, no torch, no disk."""
 
 from __future__ import annotations
 

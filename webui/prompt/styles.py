@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 PLACE = "{prompt}"
 COLUMNS = ("name", "prompt", "negative_prompt")
+_MOST_CHARS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def merge(prompt: str, addition: str) -> str:
 def _rows(text: str) -> list[list[str]]:
     reader = csv.reader(io.StringIO(text, newline=""))
     rows: list[list[str]] = []
+    csv.field_size_limit(_MOST_CHARS)  # else all behind a long cell would be lost on writing
     try:
         for row in reader:
             rows.append(row)  # noqa: PERF402  what was read before an error is kept

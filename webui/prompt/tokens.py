@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -13,35 +13,67 @@ from typing import Any
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from webui.core.errors import ModelError, SetupError
-from webui.prompt.weights import parse
+from webui.prompt.chunks import Tokens, cut
+from webui.prompt.plan import plan_prompts
+from webui.prompt.weights import sections
 
 LENGTH = 77
 """Tokens of a chunk, its start and end included."""
 VOCABULARY = 49_408
 START, END = "<|startoftext|>", "<|endoftext|>"
 _WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+_COMMA = ",</w>"
 _MOST_BYTES = 32_000_000
+_MOST_CHARS = 500_000
+"""Characters of a schedule's texts that are counted, the longest texts first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Tokens of a prompt, and how many the chunks it fills have room for."""
+    """The tokens in each chunk of a prompt, and how many the chunks have room for together."""
 
-    tokens: int
+    chunks: tuple[int, ...]
     room: int
+
+    @property
+    def tokens(self) -> int:
+        """How much of the room is taken, as A1111 counts: all of it in chunks before the last."""
+        return self.room // len(self.chunks) * (len(self.chunks) - 1) + self.chunks[-1]
 
 
 class Counter:
-    """Counts as the text encoder's tokenizer cuts: emphasis is syntax, not tokens."""
+    """Counts as the text encoder's chunks are cut: syntax is no tokens."""
 
     def __init__(self, tokenizer: Tokenizer, length: int = LENGTH) -> None:
         self._tokenizer = tokenizer
         self._room = length - 2
+        self._comma = tokenizer.token_to_id(_COMMA)
 
-    def count(self, text: str) -> Count:
-        """The tokens of ``text``; it takes at least one chunk."""
-        number = sum(len(self.ids(span.text)) for span in parse(text))
-        return Count(number, self._room * max(1, math.ceil(number / self._room)))
+    def count(
+        self, text: str, *, steps: int = 20, emphasis: str = "Original", negative: bool = False
+    ) -> Count:
+        """The tokens of a prompt; it takes at least one chunk.
+
+        Where AND and schedules make several texts of it, those of the one that takes most.
+        """
+        plan = plan_prompts("" if negative else text, text if negative else "", steps)
+        found = [plan.negative] if negative else [pieces for pieces, _ in plan.positive]
+        texts = sorted({piece.text for pieces in found for piece in pieces}, key=len, reverse=True)
+        counts: list[Count] = []
+        chars = 0
+        for one in texts:
+            if not counts or chars + len(one) <= _MOST_CHARS:
+                counts.append(self._count(one, emphasis))
+                chars += len(one)
+        return max(counts, key=lambda count: count.tokens)
+
+    def _count(self, text: str, emphasis: str) -> Count:
+        tokens = [self._tokens(span.text for span in one) for one in sections(text, emphasis)]
+        chunks = cut(tokens, self._room, self._comma)
+        return Count(tuple(len(chunk) for chunk in chunks), self._room * len(chunks))
+
+    def _tokens(self, texts: Iterable[str]) -> Tokens:
+        return [(token, 1.0) for text in texts for token in self.ids(text)]
 
     def ids(self, text: str) -> list[int]:
         """Token ids of a text without syntax, start and end left out."""

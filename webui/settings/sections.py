@@ -17,6 +17,7 @@ from webui.core.results import ImageFormat
 Batching = Literal["exact", "shared"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Source = Literal["default", "file", "environment", "flag"]
+InfotextStyles = Literal["ignore", "apply", "discard", "apply if any"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +268,31 @@ class Saving:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prompts:
+    """What prompts may hold, and what is done with those of others."""
+
+    wildcards: Annotated[
+        bool,
+        SettingParam(
+            label="Wildcards in prompts",
+            control="checkbox",
+            help="__name__ takes a line of a file in the data folder's wildcards, {a|b} one of "
+            "the options; the picture's seed decides. Off, prompts are taken as they are.",
+        ),
+    ] = True
+    infotext_styles: Annotated[
+        InfotextStyles,
+        SettingParam(
+            label="Infer styles from prompts of pasted infotext",
+            a1111="infotext_styles",
+            control="choice",
+            help="Apply chooses the styles found in the prompt instead of their text, apply if "
+            "any only where one is found, discard takes their text out, ignore leaves it.",
+        ),
+    ] = "apply if any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Jobs:
     """How jobs are drawn."""
 
@@ -334,6 +360,7 @@ class Settings:
     server: Server = Server()
     paths: Paths
     saving: Saving = Saving()
+    prompts: Prompts = Prompts()
     jobs: Jobs = Jobs()
     device: Device = Device()
     warnings: tuple[str, ...] = ()
@@ -345,6 +372,7 @@ SECTIONS: dict[str, type] = {
     "server": Server,
     "paths": Paths,
     "saving": Saving,
+    "prompts": Prompts,
     "jobs": Jobs,
     "device": Device,
 }
@@ -352,6 +380,7 @@ GROUPS: dict[str, str] = {
     "server": "Server",
     "paths": "Folders",
     "saving": "Saving pictures",
+    "prompts": "Prompts",
     "jobs": "Drawing",
     "device": "Device",
 }

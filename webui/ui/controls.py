@@ -17,6 +17,8 @@ _A1111_IDS = {
     "sampler": "sampling",
     "variation_seed": "subseed",
     "variation_strength": "subseed_strength",
+    "seed_resize_width": "seed_resize_from_w",
+    "seed_resize_height": "seed_resize_from_h",
 }
 _RADIO_AT_MOST = 4
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradio.components import Component
 
-from webui.core.params import Field, fields_of
+from webui.core.params import Field, Section, fields_of
 from webui.ui import controls
 
 
@@ -25,6 +25,8 @@ class Form:
     request: type
     choices: controls.Choices
     components: dict[str, Component] = field(default_factory=dict)
+    sections: dict[str, Section] = field(default_factory=dict)
+    """The fields in folded parts of the form, and in which."""
 
     def add(self, name: str, **looks: Any) -> Component:
         """Build the control of field ``name`` here in the layout.
@@ -36,6 +38,13 @@ class Form:
         made = controls.build(declared, self.tab, self.choices, looks)
         self.components[name] = made
         return made
+
+    def add_section(self, section: Section) -> None:
+        """Build, here, the controls of a section's fields that have none yet, in their order."""
+        for declared in self.unplaced():
+            if declared.param.section == section:
+                self.add(declared.name)
+                self.sections[declared.name] = section
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -68,12 +77,18 @@ class Form:
         )
 
     def describe(self) -> dict[str, Any]:
-        """What the page's scripts need to know of the form, as JSON values."""
+        """What the page's scripts need to know of the form, as JSON values.
+
+        ``empty`` says that the control may be emptied, which is a value of its own.
+        """
         return {
             f.name: {
                 "id": controls.elem_id(self.tab, f.name),
                 "label": f.param.label,
                 "help": f.param.help,
+                "default": f.default,
+                "empty": f.optional and f.param.control == "number",
+                "section": self.sections.get(f.name),
             }
             for f in self.fields
         }

@@ -16,14 +16,14 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webui.core.samplers import NOISE_SOURCES, SAMPLERS, SCHEDULES
+from webui.core.samplers import CHOICES
 from webui.settings import describe
 from webui.ui import theme
 from webui.ui.form import Form
 from webui.ui.languages import Language
 from webui.ui.languages.files import Languages
 from webui.ui.localised import Localised
-from webui.ui.tabs import Tab, TabContext, library, settings, txt2img
+from webui.ui.tabs import Tab, TabContext, library, pnginfo, settings, txt2img
 
 if TYPE_CHECKING:
     from webui.services import Services
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).parent / "assets"
 TITLE = "Easel"
 NATIVE_SIZE = 512  # shown while there is no checkpoint
-TABS: tuple[Tab, ...] = (txt2img.TAB, library.TAB, settings.TAB)
+TABS: tuple[Tab, ...] = (txt2img.TAB, library.TAB, pnginfo.TAB, settings.TAB)
 # Dark from the first paint where it is wanted: Gradio and our modules come later.
 _EARLY = """<script>(() => {
   let chosen = null;
@@ -86,9 +86,7 @@ def build_page(
     context = TabContext(
         choices={
             "checkpoints": tuple(checkpoints),
-            "samplers": SAMPLERS.names(),
-            "schedules": SCHEDULES.names(),
-            "noise_sources": NOISE_SOURCES.names(),
+            **{name: known.names() for name, known in CHOICES.items()},
         },
         native_size=native_size,
     )

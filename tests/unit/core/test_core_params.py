@@ -14,10 +14,20 @@ from hypothesis import strategies as st
 
 from webui.core.errors import InvalidRequest
 from webui.core.params import fields_of
-from webui.core.requests import MAX_PROMPT_CHARS, Txt2Img
+from webui.core.picture_fields import MAX_PROMPT_CHARS
+from webui.core.requests import Txt2Img
 from webui.core.samplers import SAMPLERS, SCHEDULES, split_schedule
 
 FIELDS = {f.name: f for f in fields_of(Txt2Img)}
+UNKNOWN_TO_A1111 = {
+    "best_of",
+    "clip_score",
+    "cfg_rescale",
+    "guidance_start",
+    "guidance_end",
+    "dynamic_threshold",
+    "perp_neg",
+}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +58,8 @@ FIELDS = {f.name: f for f in fields_of(Txt2Img)}
         ({"seed": 2**32}, "seed", "the most is"),
         ({"seed": -2}, "seed", "the least is -1."),
         ({"batch_count": 100, "batch_size": 64}, "batch_count", "is 6400; the most is 1000."),
-        ({"banana": 1}, "banana", "There is no field 'banana'; the fields are prompt"),
+        ({"banana": 1}, "banana", "There is no field 'banana'; the fields are prompt, "),
+        ({"sampler_": 1}, "sampler_", "There is no field 'sampler_'; did you mean 'sampler'?"),
     ],
 )
 def test_a_bad_field_is_one_sentence_naming_it(
@@ -167,7 +178,7 @@ def test_every_field_says_what_it_is() -> None:
     for field in FIELDS.values():
         assert field.param.label
         assert field.param.help.endswith(".")
-        assert field.param.a1111 or field.name in {"best_of", "clip_score"}  # A1111 has neither
+        assert bool(field.param.a1111) == (field.name not in UNKNOWN_TO_A1111)
         assert field.flag == "--" + field.name.replace("_", "-")
         if field.type in (int, float):
             assert field.param.minimum is not None

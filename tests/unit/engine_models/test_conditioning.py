@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from webui.engine.conditioning import EmbeddingCache, PromptEncoder, paired
+from webui.engine.conditioning import EmbeddingCache, PromptEncoder, of_equal_length
 from webui.engine.conditioning.cache import EmbeddingKey
-from webui.engine.conditioning.chunks import Chunk, Marks, split
 from webui.engine.conditioning.prompts import emphasised, encode_texts
+from webui.prompt.chunks import Chunk, Marks, split
 
 MARKS = Marks(start=1, end=2, pad=3, comma=9, length=77)
 SMALL = Marks(start=1, end=2, pad=3, comma=9, length=6)
@@ -47,19 +47,19 @@ def inner(chunk: Chunk) -> list[int]:
 
 
 def test_an_empty_text_is_one_chunk_of_padding() -> None:
-    (chunk,) = split([], SMALL)
+    (chunk,) = split([[]], SMALL)
     assert chunk.tokens == (1, 2, 3, 3, 3, 3)
     assert not chunk.weighted
 
 
 def test_a_full_chunk_ends_without_padding_and_the_next_begins() -> None:
-    assert [c.tokens for c in split(tokens(4), SMALL)] == [(1, 100, 101, 102, 103, 2)]
-    second = split(tokens(5), SMALL)[1]
+    assert [c.tokens for c in split([tokens(4)], SMALL)] == [(1, 100, 101, 102, 103, 2)]
+    second = split([tokens(5)], SMALL)[1]
     assert second.tokens == (1, 104, 2, 3, 3, 3)
 
 
 def test_weights_stay_with_their_tokens() -> None:
-    first, second = split([(100, 1.5), (101, 1.0), (102, 1.0), (103, 1.0), (104, 0.5)], SMALL)
+    first, second = split([[(100, 1.5), (101, 1.0), (102, 1.0), (103, 1.0), (104, 0.5)]], SMALL)
     assert first.weights == (1.0, 1.5, 1.0, 1.0, 1.0, 1.0)
     assert second.weights == (1.0, 0.5, 1.0, 1.0, 1.0, 1.0)
 
@@ -69,7 +69,7 @@ def test_weights_stay_with_their_tokens() -> None:
     [(None, 75, 5), (70, 71, 9), (56, 57, 23), (55, 56, 24), (54, 75, 5), (74, 75, 5), (75, 75, 5)],
 )
 def test_a_phrase_behind_a_late_comma_moves_to_the_next_chunk(comma_at, first, second) -> None:
-    chunks = split(tokens(80, comma_at=comma_at), MARKS)
+    chunks = split([tokens(80, comma_at=comma_at)], MARKS)
     assert [len(inner(chunk)) for chunk in chunks] == [first, second]
     kept = [token for chunk in chunks for token in inner(chunk)]
     assert kept == [token for token, _ in tokens(80, comma_at=comma_at)]
@@ -102,6 +102,8 @@ def test_emphasis_trusts_no_mean_that_is_rounding_or_cancels() -> None:
     cancelling = centred + means[:, None]
     weighted = cancelling * torch.tensor(chunk.weights)[:, None]
     assert torch.equal(emphasised(cancelling, chunk), weighted)
+    nothing = torch.zeros(6, 64)
+    assert torch.equal(emphasised(nothing, chunk), nothing)
 
 
 def attention(query: Tensor, embeddings: Tensor) -> Tensor:
@@ -110,13 +112,30 @@ def attention(query: Tensor, embeddings: Tensor) -> Tensor:
 
 def test_pairing_changes_the_length_and_nothing_else() -> None:
     long, short, query = torch.randn(154, 8), torch.randn(77, 8), torch.randn(5, 8)
-    same, stretched = paired(long, short)
+    same, stretched = of_equal_length([long, short])
     assert len(same) == len(stretched) == 154
     torch.testing.assert_close(attention(query, stretched), attention(query, short))
-    a, b = paired(torch.randn(154, 8), torch.randn(231, 8))
-    assert len(a) == len(b) == 462
-    far = torch.randn(77 * 7, 8), torch.randn(77 * 6, 8)
-    assert paired(*far)[0] is far[0]
+    assert same is long
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ([1], [1]),
+        ([1, 2, 1], [2, 2, 2]),
+        ([2, 3], [6, 6]),
+        ([1, 2, 3, 4], [12, 12, 12, 12]),
+        ([7, 6], [7, 6]),  # 42 would be six times the longest
+        ([1, 6, 7, 3, 2], [7, 6, 7, 6, 6]),
+        ([5, 1, 2, 3], [15, 15, 2, 15]),
+    ],
+)
+def test_lengths_are_made_equal_where_that_is_cheap(chunks: list[int], expected: list[int]) -> None:
+    parts = [torch.randn(4 * count, 2) for count in chunks]
+    equal = of_equal_length(parts)
+    assert [len(one) // 4 for one in equal] == expected
+    for one, part in zip(equal, parts, strict=True):
+        assert torch.equal(one, part.repeat(len(one) // len(part), 1))
 
 
 class Lease:

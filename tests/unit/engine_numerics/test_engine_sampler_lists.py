@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from webui.core.samplers import NOISE_SOURCES, SAMPLERS, SCHEDULES
 from webui.engine.noise import NoiseStream
-from webui.engine.samplers import SCHEDULE_FUNCTIONS, SOLVERS
+from webui.engine.samplers.schedules import SCHEDULE_FUNCTIONS
+from webui.engine.samplers.solvers import SOLVERS
 
 
 def test_engine_implements_exactly_the_samplers_the_server_offers() -> None:

@@ -2,90 +2,92 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-from collections.abc import Callable
-from typing import Any
+import math
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
-from tests.unit.engine_numerics import kdiffusion
-from tests.unit.engine_numerics.toys import LEVELS, SHAPE, UnetDenoiser, draw, prompt, tiny_unet
+from tests.unit.engine_numerics import references
+from tests.unit.engine_numerics.references import (
+    SCALE,
+    SEED,
+    denoise,
+    of_diffusers,
+    of_k_diffusion,
+    ours,
+    start,
+)
+from tests.unit.engine_numerics.toys import (
+    LEVELS,
+    SHAPE,
+    Outcome,
+    UnetDenoiser,
+    finish,
+    image_run,
+    prompt,
+    sigmas,
+    solve,
+    tiny_unet,
+)
 from webui.core.samplers import SAMPLERS
+from webui.engine.denoise import StepLoop
 from webui.engine.noise import NoiseStream
-from webui.engine.samplers import SOLVERS, sigmas
+from webui.engine.samplers import multistep
+from webui.engine.samplers.solvers import SOLVERS
 
-SCALE, SEED = 3.0, 5
-BETAS = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+
 PREDICTIONS = ["epsilon", "v_prediction"]
-
-
-def ours(sampler: str, schedule: str, steps: int, prediction: str) -> Tensor:
-    model = UnetDenoiser(tiny_unet(), prediction)
-    outcome = draw(model, sampler=sampler, schedule=schedule, steps=steps, seed=SEED, scale=SCALE)
-    return outcome.latents
-
-
-def guided(model_out: Callable[[Tensor, Tensor], Tensor], x: Tensor) -> Tensor:
-    """Classifier-free guidance on raw model output, as diffusers' pipelines do it."""
-    cond = torch.stack([prompt(1).embeddings, prompt(2).embeddings])
-    positive, negative = model_out(torch.cat([x, x]), cond).split(1)
-    return negative + SCALE * (positive - negative)
 
 
 def assert_near(found: Tensor, expected: Tensor) -> None:
     assert (found - expected).norm() <= 1e-3 * expected.norm()
 
 
-def reference_scheduler(sampler: str, prediction: str) -> Any:
-    d: Any = importlib.import_module("diffusers.schedulers")
-    common: dict[str, Any] = {**BETAS, "prediction_type": prediction}
-    if sampler == "DDIM":
-        return d.DDIMScheduler(**common, clip_sample=False, set_alpha_to_one=True, steps_offset=1)
-    kind = {
-        "Euler": d.EulerDiscreteScheduler,
-        "Euler a": d.EulerAncestralDiscreteScheduler,
-        "Heun": d.HeunDiscreteScheduler,
-        "LMS": d.LMSDiscreteScheduler,
-        "DPM++ 2M": d.DPMSolverMultistepScheduler,
-        "DPM++ 2M SDE": d.DPMSolverMultistepScheduler,
-    }[sampler]
-    if sampler == "DPM++ 2M SDE":
-        common |= {"algorithm_type": "sde-dpmsolver++", "solver_type": "midpoint"}
-    return kind(**common)
+@pytest.mark.parametrize("sampler", references.K_DIFFUSION)
+def test_final_latents_are_k_diffusions(sampler: str) -> None:
+    # k-diffusion's own SDE samplers cannot take a single step
+    for schedule, steps in (("Automatic", 10), ("Simple", 2 if "SDE" in sampler else 1)):
+        levels = sigmas(schedule, LEVELS, steps, sampler)
+        assert_near(ours(sampler, schedule, steps), of_k_diffusion(sampler, levels))
 
 
-def give_levels(scheduler: Any, sampler: str, levels: Tensor) -> None:
-    """Make a diffusers scheduler visit these noise levels (DDIM's are its own)."""
-    scheduler.set_timesteps(len(levels) - 1)
-    if sampler == "DDIM":
-        own = LEVELS.sigma_to_t(levels[:-1]).round().long()
-        assert torch.equal(scheduler.timesteps, own)
-        return
-    timesteps = LEVELS.sigma_to_t(levels[:-1])
-    if sampler == "Heun":  # it counts every evaluation
-        levels = torch.cat([levels[:1], levels[1:-1].repeat_interleave(2), levels[-1:]])
-        timesteps = torch.cat([timesteps[:1], timesteps[1:].repeat_interleave(2)])
-    scheduler.sigmas, scheduler.timesteps = levels, timesteps
-    scheduler.set_begin_index(0)
+@pytest.mark.parametrize("sampler", references.K_DIFFUSION)
+def test_levels_that_end_above_zero(sampler: str) -> None:
+    levels = sigmas("KL Optimal", LEVELS, 6, sampler)
+    assert levels[-1] > 0
+    expected = of_k_diffusion(sampler, levels)
+    assert_near(ours(sampler, "KL Optimal", 6), expected)
 
 
-class SameNoise:
-    """Stands in for the generator that diffusers draws an image's noise from."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.stream = NoiseStream(SEED, SHAPE)
-        self.first = self.stream()
-        import diffusers.schedulers.scheduling_dpmsolver_multistep as sde
-        import diffusers.schedulers.scheduling_euler_ancestral_discrete as ancestral
-
-        for module in (sde, ancestral):
-            monkeypatch.setattr(module, "randn_tensor", lambda *_, **__: self.stream()[None])
+STOCHASTIC = [
+    *("DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2M SDE Heun", "DPM++ 2S a", "DPM++ 3M SDE"),
+    *("Euler a", "DPM2 a", "DPM fast", "DPM adaptive"),
+]
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("sampler", STOCHASTIC)
+@pytest.mark.parametrize("eta", [0.0, 0.6])
+def test_eta_and_s_noise_count_as_in_k_diffusion(sampler: str, eta: float) -> None:
+    levels = sigmas("Automatic", LEVELS, 7, sampler)
+    expected = of_k_diffusion(sampler, levels, eta=eta, s_noise=1.07)
+    found = ours(sampler, "Automatic", 7, eta=eta, s_noise=1.07)
+    assert_near(found, expected)
+
+
+@pytest.mark.parametrize("sampler", ["Euler", "Heun", "DPM2"])
+@pytest.mark.parametrize("ends", [(0.0, 0.0), (0.2, 8.0)])
+def test_churn_counts_as_in_k_diffusion(sampler: str, ends: tuple[float, float]) -> None:
+    low, high = ends
+    levels = sigmas("Karras", LEVELS, 8, sampler)
+    churn = {"s_churn": 2.0, "s_tmin": low, "s_noise": 1.05}
+    expected = of_k_diffusion(sampler, levels, **churn, s_tmax=high or math.inf)
+    assert_near(ours(sampler, "Karras", 8, **churn, s_tmax=high), expected)
+    assert (ours(sampler, "Karras", 8) - expected).norm() > 0.01 * expected.norm()
+
+
 @pytest.mark.parametrize("prediction", PREDICTIONS)
 @pytest.mark.parametrize(
     ("sampler", "schedule"),
@@ -98,64 +100,96 @@ class SameNoise:
         ("DPM++ 2M", "Karras"),
         ("DPM++ 2M", "SGM Uniform"),
         ("DPM++ 2M SDE", "Exponential"),
+        ("DDPM", "DDIM"),
         ("DDIM", "DDIM"),
+        ("UniPC", "KL Optimal"),
+        ("LCM", "Automatic"),
     ],
 )
-@torch.no_grad()
-def test_final_latents_are_diffusers(
-    sampler: str, schedule: str, prediction: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    noise, steps, unet = SameNoise(monkeypatch), 8, tiny_unet()
-    levels = sigmas(schedule, LEVELS, steps, sampler)
-    scheduler = reference_scheduler(sampler, prediction)
-    give_levels(scheduler, sampler, levels)
-    x = noise.first[None]
-    if sampler != "DDIM":
-        x = x * levels[0] if "DPM" not in sampler else x * levels[0] / (1 + levels[0] ** 2).sqrt()
-    for t in scheduler.timesteps:
-        scaled = scheduler.scale_model_input(x, t)
-        out = guided(lambda xx, cond, t=t: unet(xx, t, cond, return_dict=False)[0], scaled)
-        x = scheduler.step(out, t, x, return_dict=False)[0]
-    assert_near(ours(sampler, schedule, steps, prediction), x[0])
+def test_final_latents_are_diffusers(sampler: str, schedule: str, prediction: str) -> None:
+    levels = sigmas(schedule, LEVELS, 8, sampler)
+    expected = of_diffusers(sampler, levels, prediction)
+    assert_near(ours(sampler, schedule, 8), expected)
 
 
-@torch.no_grad()
-def k_diffusion_latents(sampler: str, levels: Tensor, prediction: str) -> Tensor:
-    k, unet = kdiffusion.load(), tiny_unet()
-    wrapper = {
-        "epsilon": k.external.DiscreteEpsDDPMDenoiser,
-        "v_prediction": k.external.DiscreteVDDPMDenoiser,
-    }[prediction]
-    raw = lambda x, t, cond: unet(x, t, cond, return_dict=False)[0]  # noqa: E731
-    model = wrapper(raw, 1 / (1 + LEVELS.sigmas**2), quantize=False)
-    if prediction == "v_prediction":
-        model.get_v = raw
+def test_plms_is_diffusers() -> None:
+    """For ε only: for v, diffusers extrapolates v instead of ε."""
+    assert_near(ours("PLMS", "DDIM", 8), of_diffusers("PLMS", sigmas("DDIM", LEVELS, 8)))
 
-    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-        return guided(lambda xx, cond: model(xx, sigma.expand(2), cond=cond), x)
 
-    function = {
-        "Euler": k.sampling.sample_euler,
-        "Euler a": k.sampling.sample_euler_ancestral,
-        "Heun": k.sampling.sample_heun,
-        "LMS": k.sampling.sample_lms,
-        "DPM++ 2M": k.sampling.sample_dpmpp_2m,
-        "DPM++ 2M SDE": k.sampling.sample_dpmpp_2m_sde,
-        "DDIM": k.sampling.sample_euler,  # the same method, in another notation
-    }[sampler]
-    stream = NoiseStream(SEED, SHAPE)
-    x = SOLVERS.get(sampler).initial(stream(), levels)[None]
-    extra = {}
-    if "noise_sampler" in inspect.signature(function).parameters:
-        extra["noise_sampler"] = lambda *_: stream()[None]
-    return function(denoise, x, levels, disable=True, **extra)[0]
+@pytest.mark.parametrize("eta", [0.3, 1.0])
+def test_ddim_with_eta_is_diffusers(eta: float) -> None:
+    expected = of_diffusers("DDIM", sigmas("DDIM", LEVELS, 8), eta=eta)
+    assert_near(ours("DDIM", "DDIM", 8, eta=eta), expected)
+
+
+@pytest.mark.parametrize("variant", ["bh1", "bh2"])
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("final", [True, False])
+def test_unipc_variants_are_diffusers(variant: str, order: int, *, final: bool) -> None:
+    config = {"solver_type": variant, "solver_order": order, "lower_order_final": final}
+    expected = of_diffusers("UniPC", sigmas("KL Optimal", LEVELS, 8), config=config)
+    found = ours(
+        "UniPC",
+        "KL Optimal",
+        8,
+        unipc_variant=variant,
+        unipc_order=order,
+        unipc_lower_order_final=final,
+    )
+    assert_near(found, expected)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.3, 1.0])
+def test_tcd_is_diffusers(eta: float) -> None:
+    """diffusers' last step ends at the lowest level of the table, ours at 0 otherwise."""
+    levels = torch.cat([sigmas("Automatic", LEVELS, 5, "TCD")[:-1], LEVELS.sigmas[:1]])
+    expected = of_diffusers("TCD", levels, eta=eta)
+    stream, x = start("TCD", levels)
+    run = partial(SOLVERS.get("TCD").run, levels=LEVELS, eta=eta)
+    found = solve(run, denoise, x, levels, stream)
+    assert_near(found, expected)
+
+
+def test_deis_in_log_sigma_is_diffusers() -> None:
+    levels = sigmas("KL Optimal", LEVELS, 8)
+    stream, x = start("DEIS", levels)
+    run = partial(multistep.deis, clock=math.log)
+    # diffusers lowers the order towards the end of short runs
+    expected = of_diffusers("DEIS", levels, config={"lower_order_final": False})
+    found = solve(run, denoise, x, levels, stream)
+    assert_near(found, expected)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS.names())
+@pytest.mark.parametrize("steps", [1, 2])
+def test_every_sampler_manages_few_steps(sampler: str, steps: int) -> None:
+    assert ours(sampler, "Automatic", steps).isfinite().all()
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)
-@pytest.mark.parametrize("sampler", SAMPLERS.names())
-def test_final_latents_are_k_diffusions(sampler: str, prediction: str) -> None:
-    # k-diffusion's own 2M SDE cannot take a single step
-    for schedule, steps in (("Automatic", 10), ("Simple", 2 if "SDE" in sampler else 1)):
-        levels = sigmas(schedule, LEVELS, steps, sampler)
-        expected = k_diffusion_latents(sampler, levels, prediction)
-        assert_near(ours(sampler, schedule, steps, prediction), expected)
+def test_every_sampler_draws_the_tiny_model(prediction: str) -> None:
+    model, loop = UnetDenoiser(tiny_unet(), prediction), StepLoop()
+    outcomes = {sampler: Outcome() for sampler in SAMPLERS.names()}
+    for sampler, outcome in outcomes.items():
+        loop.add(image_run(model, outcome, sampler=sampler, steps=5, scale=SCALE))
+    finish(loop)
+    for sampler, outcome in outcomes.items():
+        assert outcome.latents.isfinite().all(), sampler
+
+
+def test_the_unet_denoiser_is_k_diffusions() -> None:
+    k = references.kdiffusion.load()
+    x = NoiseStream(SEED, SHAPE)()[None] * 3
+    alphas, sigma = 1 / (1 + LEVELS.sigmas**2), torch.tensor([2.0])
+    cond = prompt(1).embeddings[None]
+
+    def network(x: Tensor, t: Tensor, cond: Tensor) -> Tensor:
+        return tiny_unet()(x, t, cond, return_dict=False)[0]
+
+    of_eps = k.external.DiscreteEpsDDPMDenoiser(network, alphas, quantize=False)
+    of_v = k.external.DiscreteVDDPMDenoiser(network, alphas, quantize=False)
+    of_v.get_v = network
+    for reference, prediction in ((of_eps, "epsilon"), (of_v, "v_prediction")):
+        found = UnetDenoiser(tiny_unet(), prediction)(x, sigma, cond)
+        assert_near(found, reference(x, sigma, cond=cond))

@@ -1,4 +1,4 @@
-"""Variation seeds: A1111's interpolation of noise, and which image has which seed."""
+"""Variation seeds and seeds of another size: A1111's noise, and which image has which seed."""
 
 from __future__ import annotations
 
@@ -78,3 +78,50 @@ def test_each_image_of_a_request_has_its_own_variation() -> None:
         np.testing.assert_allclose(noise.numpy(), numpy_slerp(0.4, a, b), atol=1e-5)
     plain = noise_of(Txt2Img(seed=7, variation_seed=100), 2, SHAPE, device)()
     np.testing.assert_array_equal(plain.numpy(), philox_normal(9, 0, SHAPE))
+
+
+def a1111_resized(own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """What A1111 makes of one image's noise: signed offsets, the larger side cut."""
+    x = own.clone()
+    dx, dy = (own.shape[2] - other.shape[2]) // 2, (own.shape[1] - other.shape[1]) // 2
+    w = other.shape[2] if dx >= 0 else other.shape[2] + 2 * dx
+    h = other.shape[1] if dy >= 0 else other.shape[1] + 2 * dy
+    for c in range(own.shape[0]):
+        for row in range(h):
+            for column in range(w):
+                x[c, max(dy, 0) + row, max(dx, 0) + column] = other[
+                    c, max(-dy, 0) + row, max(-dx, 0) + column
+                ]
+    return x
+
+
+@pytest.mark.parametrize("source", ["NV", "CPU"])
+@pytest.mark.parametrize("other", [(4, 4, 4), (4, 5, 3), (4, 12, 3), (4, 3, 12), (4, 11, 9)])
+def test_noise_of_another_size_is_pasted_into_the_middle(
+    source: str, other: tuple[int, int, int]
+) -> None:
+    stream = NoiseStream(7, SHAPE, source, drawn_at=other)
+    own, there = NoiseStream(7, SHAPE, source), NoiseStream(7, other, source)
+    assert torch.equal(stream(), a1111_resized(own(), there()))
+    assert torch.equal(stream(), own()), "later noise is the seed's own, not skipping a draw"
+
+
+def test_noise_of_this_size_stays_as_it_is() -> None:
+    assert torch.equal(NoiseStream(7, SHAPE, drawn_at=SHAPE)(), NoiseStream(7, SHAPE)())
+
+
+def test_a_resized_seed_varies_at_its_own_size() -> None:
+    variation, other = Variation(1234, 0.4), (4, 6, 4)
+    resized = NoiseStream(7, SHAPE, variation=variation, drawn_at=other)()
+    assert torch.equal(resized[:, 1:7, 1:5], NoiseStream(7, other, variation=variation)())
+    assert torch.equal(resized[:, 0], NoiseStream(7, SHAPE)()[:, 0])
+
+
+def test_a_request_resizes_its_seed_when_both_sides_are_given() -> None:
+    device, plain = torch.device("cpu"), philox_normal(8, 0, SHAPE)
+    both = Txt2Img(seed=7, seed_resize_width=32, seed_resize_height=64)
+    noise = noise_of(both, 1, SHAPE, device)().numpy()
+    np.testing.assert_array_equal(noise[:, :, 1:5], philox_normal(8, 0, (4, 8, 4)))
+    np.testing.assert_array_equal(noise[:, :, [0, 5]], plain[:, :, [0, 5]])
+    one = noise_of(Txt2Img(seed=7, seed_resize_width=32), 1, SHAPE, device)()
+    np.testing.assert_array_equal(one.numpy(), plain)

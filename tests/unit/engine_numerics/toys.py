@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from webui.engine import samplers
+from webui.core.requests import Txt2Img
 from webui.engine.denoise import ImageRun, StepLoop
 from webui.engine.evaluation import Conditioning, Denoiser, Guide, Guided
 from webui.engine.guidance import cfg
 from webui.engine.levels import NoiseLevels
 from webui.engine.noise import NoiseStream
+from webui.engine.samplers.plan import plan_sampling, visited
 
 LEVELS = NoiseLevels.from_config({})
 SHAPE = (4, 8, 8)
@@ -42,6 +43,9 @@ class GaussianDenoiser:
     rows: list[int] = field(default_factory=list)
     tried: list[int] = field(default_factory=list)
 
+    def with_levels(self, levels: NoiseLevels) -> GaussianDenoiser:
+        return replace(self, levels=levels, weights_key=(levels.key, self.weights_key))
+
     def __call__(self, x: Tensor, sigma: Tensor, cond: Tensor) -> Tensor:
         assert x.shape[0] == sigma.shape[0] == cond.shape[0]
         self.tried.append(len(x))
@@ -55,6 +59,23 @@ class GaussianDenoiser:
 
 
 @dataclass
+class MixtureDenoiser:
+    """The exact denoiser of data ±1 around a prompt's mean embedding, s = 0.3: not linear in x."""
+
+    weights_key: Hashable = "mixture"
+    dtype: torch.dtype = torch.float32
+    levels: NoiseLevels = LEVELS
+
+    def with_levels(self, levels: NoiseLevels) -> MixtureDenoiser:
+        return replace(self, levels=levels, weights_key=(levels.key, self.weights_key))
+
+    def __call__(self, x: Tensor, sigma: Tensor, cond: Tensor) -> Tensor:
+        mean, variance = spread(cond.mean(dim=(1, 2))), spread(sigma) ** 2
+        y, whole = x - mean, 0.09 + variance
+        return mean + (0.09 * y + variance * (y / whole).tanh()) / whole
+
+
+@dataclass
 class UnetDenoiser:
     """A tiny diffusers UNet as ε or v model."""
 
@@ -63,6 +84,9 @@ class UnetDenoiser:
     weights_key: Hashable = "unet"
     dtype: torch.dtype = torch.float32
     levels: NoiseLevels = LEVELS
+
+    def with_levels(self, levels: NoiseLevels) -> UnetDenoiser:
+        return replace(self, levels=levels, weights_key=(levels.key, self.weights_key))
 
     def __call__(self, x: Tensor, sigma: Tensor, cond: Tensor) -> Tensor:
         s, t = spread(sigma), self.levels.sigma_to_t(sigma)
@@ -89,6 +113,11 @@ def tiny_unet() -> Any:
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
     )
     return unet.eval().requires_grad_(requires_grad=False)
+
+
+def sigmas(schedule: str, levels: NoiseLevels, steps: int, sampler: str = "Euler") -> Tensor:
+    """The noise levels that a sampler visits under a schedule."""
+    return visited(Txt2Img(sampler=sampler, scheduler=schedule, steps=steps), levels)
 
 
 def prompt(seed: int, tokens: int = 5) -> Conditioning:
@@ -132,12 +161,13 @@ def image_run(
     negative: Any = None,
     shape: tuple[int, int, int] = SHAPE,
     guide: Guide | None = None,
+    options: dict[str, Any] | None = None,
     **callbacks: Any,
 ) -> ImageRun:
-    """One image as the txt2img pipeline makes it."""
+    """One image as the txt2img pipeline makes it; ``options`` are the request's other fields."""
     noise = NoiseStream(seed, shape)
-    solver = samplers.SOLVERS.get(sampler)
-    sigmas = samplers.sigmas(schedule, model.levels, steps, sampler)
+    request = Txt2Img(sampler=sampler, scheduler=schedule, steps=steps, **(options or {}))
+    plan = plan_sampling(request, model.levels)
     told: dict[str, Callable[..., None]] = {
         "on_progress": outcome.note,
         "on_done": lambda x: setattr(outcome, "x", x),
@@ -146,9 +176,9 @@ def image_run(
     return ImageRun(
         job_id=job,
         index=index,
-        sampler=solver.run,
-        x=solver.initial(noise(), sigmas),
-        sigmas=sigmas,
+        sampler=plan.run,
+        x=plan.initial(noise(), plan.sigmas),
+        sigmas=plan.sigmas,
         guide=guide or cfg(model, positive or prompt(1), negative or prompt(2), scale),
         noise=noise,
         **(told | callbacks),

@@ -15,7 +15,7 @@ from PIL import Image
 
 from webui.core.requests import Txt2Img
 from webui.core.results import ImageFormat, Pixels
-from webui.metadata import encode, fitting, image_size, infotext, read_infotext
+from webui.metadata import encode, fitting, image_size, infotext, read_infotext, read_texts
 from webui.metadata.chunks import MAX_SIDE
 
 NOISE = Pixels(48, 32, random.Random(0).randbytes(3 * 48 * 32))
@@ -196,3 +196,24 @@ def test_damaged_pictures_never_crash(fmt: ImageFormat, place: int, noise: bytes
     data[place : place + len(noise)] = noise
     read_infotext(bytes(data))
     read_infotext(bytes(data[:place]))
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def test_a_text_behind_the_pixels_is_found() -> None:
+    data = encode(FLAT, "png", 1, None)
+    text = chunk(b"tEXt", b"parameters\0" + TEXT.encode())
+    assert read_infotext(data[:-12] + text + data[-12:]) == TEXT
+
+
+def test_texts_are_read_without_the_pixels() -> None:
+    """Of a picture that breaks off, and of one that would unpack to 360 MB."""
+    data = encode(NOISE, "png", 1, TEXT)
+    assert read_infotext(data[: len(data) // 2]) == TEXT
+    size = chunk(b"IHDR", struct.pack(">IIBBBBB", 12_000, 10_000, 8, 2, 0, 0, 0))
+    pixels = chunk(b"IDAT", b"no pixels")
+    found = read_texts(data[:8] + size + pixels)
+    assert found is not None
+    assert (found.width, found.height, found.texts) == (12_000, 10_000, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from itertools import pairwise
 
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webui.prompt import parse
+from webui.prompt import Span, parse
+from webui.prompt.weights import bad_weights, sections
 
 
 def pairs(text: str) -> list[tuple[str, object]]:
@@ -99,3 +101,53 @@ def test_a_long_hostile_prompt_takes_no_time(piece: str) -> None:
 def test_a_weight_is_never_too_large_to_compute_with(text: str, weight: float) -> None:
     (span,) = parse(text)
     assert span.weight == pytest.approx(weight, abs=1e-9)
+
+
+def section_texts(text: str, emphasis: str = "Original") -> list[list[tuple[str, object]]]:
+    return [
+        [(span.text, pytest.approx(span.weight)) for span in section]
+        for section in sections(text, emphasis)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a BREAK b", [["a"], ["b"]]),
+        ("a\n BREAK\n\tb", [["a"], ["b"]]),
+        ("BREAK b", [[""], ["b"]]),
+        ("a BREAK", [["a"], [""]]),
+        ("a BREAK BREAK b", [["a"], [""], ["b"]]),
+        ("a:BREAK,b", [["a:"], [",b"]]),
+        ("BREAKFAST break BREAKS", [["BREAKFAST break BREAKS"]]),
+        ("", [[""]]),
+    ],
+)
+def test_break_ends_a_section_and_takes_the_space_around_it(text, expected) -> None:
+    assert [[span.text for span in section] for section in sections(text)] == expected
+
+
+def test_emphasis_goes_on_behind_a_break() -> None:
+    assert section_texts("x (a BREAK b:1.5) c") == [
+        [("x ", 1), ("a", 1.5)],
+        [("b", 1.5), (" c", 1)],
+    ]
+
+
+def test_emphasis_modes() -> None:
+    text = r"a (b:1.5) [c] \(d BREAK e"
+    weighed = [[("a ", 1), ("b", 1.5), (" ", 1), ("c", 1 / 1.1), (" (d", 1)], [("e", 1)]]
+    assert section_texts(text) == section_texts(text, "No norm") == weighed
+    ignored = [[(text, 1.0) for text, _ in section] for section in weighed]
+    assert section_texts(text, "Ignore") == ignored
+    assert section_texts(text, "None") == [[(text, 1)]]
+
+
+def test_what_is_no_weight_is_told() -> None:
+    assert list(bad_weights("(a:1,3) (b:1.2.3) (c:1.3) (d : - ) (e:.)")) == ["1,3", "1.2.3", "."]
+
+
+@given(st.text(alphabet="ab ()[]\\:1", max_size=40))
+def test_an_escaped_text_is_itself(text: str) -> None:
+    escaped = re.sub(r"([()\[\]\\])", r"\\\1", text)
+    assert parse(escaped) == (Span(text),)

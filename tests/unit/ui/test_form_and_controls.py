@@ -19,6 +19,10 @@ CHOICES = {
     "samplers": ("Euler a", "Heun", "LMS", "DDIM", "Euler"),
     "schedules": ("Automatic", "Karras", "Simple", "DDIM", "Uniform"),
     "noise_sources": ("NV", "CPU", "GPU"),
+    "noise_schedules": ("Default", "Zero Terminal SNR"),
+    "emphasis_modes": ("Original", "No norm", "None", "Ignore"),
+    "unipc_variants": ("bh1", "bh2"),
+    "unipc_skips": ("time_uniform", "logSNR"),
 }
 
 
@@ -62,6 +66,14 @@ class Small:
     yes: Annotated[bool, Param(label="Yes", control="checkbox")] = True
 
 
+@dataclass(frozen=True)
+class Folded:
+    placed: Annotated[bool, Param(label="P", control="checkbox", section="guidance")] = True
+    maybe: Annotated[float | None, Param(label="M", control="number", section="guidance")] = None
+    other: Annotated[bool, Param(label="O", control="checkbox")] = True
+    much: Annotated[float, Param(label="H", control="number", section="guidance")] = 0.5
+
+
 def test_form_keeps_the_declarations_order_and_knows_what_is_missing() -> None:
     form = Form("small", Small, {})
     with gr.Blocks():
@@ -70,7 +82,29 @@ def test_form_keeps_the_declarations_order_and_knows_what_is_missing() -> None:
     assert form.pick() == [words, yes]
     assert form.pick(["yes"]) == [yes]
     assert form.missing() == {"much"}
-    assert form.describe()["words"] == {"id": "small_words", "label": "Words", "help": ""}
+    described = form.describe()["words"]
+    assert (described["id"], described["label"], described["help"]) == ("small_words", "Words", "")
+    assert (described["default"], described["section"], described["empty"]) == (
+        "hello",
+        None,
+        False,
+    )
+
+
+def test_a_section_takes_what_has_no_other_place() -> None:
+    form = Form("folded", Folded, {})
+    with gr.Blocks():
+        form.add("placed")
+        form.add_section("guidance")
+    assert form.missing() == {"other"}
+    described = form.describe()
+    assert {name: field["section"] for name, field in described.items()} == {
+        "placed": None,
+        "maybe": "guidance",
+        "much": "guidance",
+    }
+    assert [name for name, field in described.items() if field["empty"]] == ["maybe"]
+    assert described["much"]["default"] == 0.5
 
 
 def test_scripts_get_values_by_name() -> None:

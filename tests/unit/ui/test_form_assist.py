@@ -81,7 +81,7 @@ def test_tags_and_tokens_over_http(site: Site, tmp_path: Path) -> None:
     assert site.local.get("/api/v1/tags?q=azu").json()["tags"][0]["alias"] == "azure"
     assert site.local.get("/api/v1/tags?q=x&limit=0").status_code == 422
     count = site.local.post("/api/v1/tokens", json={"text": "a (red:2) cat"}).json()
-    assert count == {"tokens": 3, "room": 75}
+    assert count == {"tokens": 3, "room": 75, "chunks": [3], "problems": []}
     bad = site.local.post("/api/v1/tokens", json={"text": "x" * 100_000}).json()["error"]
     assert bad["field"] == "text"
     unknown = site.local.post("/api/v1/tokens", json={"text": "x", "checkpoint": "none"})

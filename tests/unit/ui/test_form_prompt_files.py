@@ -152,3 +152,8 @@ def test_a_broken_tokenizer_is_said(tmp_path: Path) -> None:
     (tmp_path / "merges.txt").write_text("a b\n", encoding="utf-8")
     with pytest.raises(ModelError, match="tokenizer of the model folder"):
         folder_counter(tmp_path)
+
+
+def test_a_very_long_cell_does_not_end_a_style_file() -> None:
+    styles = (Style("a", "x"), Style("b", "y" * 200_000), Style("c", "z"))
+    assert read_styles(write_styles(styles)) == styles

@@ -10,11 +10,12 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingKey:
-    """A text, the content of the encoder that read it, and how many layers were left out."""
+    """A text, the content of the encoder that read it, and how: layers left out, emphasis mode."""
 
     text: str
     encoder: str
     clip_skip: int
+    emphasis: str = "Original"
 
 
 class EmbeddingCache:

@@ -10,11 +10,16 @@ import torch
 from torch import Tensor
 
 from webui.engine.conditioning.cache import EmbeddingCache, EmbeddingKey
-from webui.engine.conditioning.chunks import Chunk, Marks, split
 from webui.engine.families.base import TextEncoder
-from webui.prompt import parse
+from webui.prompt.chunks import Chunk, Marks, Tokens, split
+from webui.prompt.weights import Section, sections
+
+KEEPS_MEAN = "Original"
+"""The emphasis mode that scales weighted embeddings back to the mean they had."""
 
 _MOST_REPEATED = 4
+_MOST_AT_ONCE = 256
+"""Chunks in one call of the text encoder; only hundreds of long texts need more than one."""
 _NO_MEAN = 1e-5
 """A mean this small beside the values themselves is rounding."""
 _SLACK = 2.0
@@ -28,56 +33,72 @@ class PromptEncoder:
     def __init__(self, cache: EmbeddingCache) -> None:
         self._cache = cache
 
-    def known(self, texts: Sequence[str], encoder: str, clip_skip: int) -> bool:
+    def known(
+        self, texts: Sequence[str], encoder: str, clip_skip: int, emphasis: str = KEEPS_MEAN
+    ) -> bool:
         """Whether ``encode`` would need no text encoder."""
-        keys = (EmbeddingKey(text, encoder, clip_skip) for text in texts)
+        keys = (EmbeddingKey(text, encoder, clip_skip, emphasis) for text in texts)
         return all(self._cache.get(key) is not None for key in keys)
 
     def encode(
-        self, texts: Sequence[str], encoder: str, clip_skip: int, lease: TextLease
+        self,
+        texts: Sequence[str],
+        encoder: str,
+        clip_skip: int,
+        lease: TextLease,
+        emphasis: str = KEEPS_MEAN,
     ) -> list[Tensor]:
-        """Embeddings [77·chunks, D] float32 of each text.
+        """Embeddings [77·chunks, D] float32 of each text; each different one is encoded once.
 
         ``encoder`` identifies the text encoder's content; ``lease`` is called only if a text is
-        not in the cache.
+        not in the cache. ``emphasis`` is one of ``core.samplers.EMPHASIS_MODES``.
         """
-        keys = [EmbeddingKey(text, encoder, clip_skip) for text in texts]
+        keys = [EmbeddingKey(text, encoder, clip_skip, emphasis) for text in texts]
         known = {key: found for key in keys if (found := self._cache.get(key)) is not None}
         missing = [key for key in dict.fromkeys(keys) if key not in known]
         if missing:
             with lease() as text_encoder:
-                encoded = encode_texts(text_encoder, [key.text for key in missing], clip_skip)
+                new = [key.text for key in missing]
+                encoded = encode_texts(text_encoder, new, clip_skip, emphasis)
             for key, embeddings in zip(missing, encoded, strict=True):
                 known[key] = embeddings
                 self._cache.put(key, embeddings)
         return [known[key] for key in keys]
 
 
-def encode_texts(encoder: TextEncoder, texts: Sequence[str], clip_skip: int) -> list[Tensor]:
+def encode_texts(
+    encoder: TextEncoder, texts: Sequence[str], clip_skip: int, emphasis: str = KEEPS_MEAN
+) -> list[Tensor]:
     """Embeddings [length·chunks, D] of each text, all in one call of the encoder."""
     marks = Marks(encoder.start, encoder.end, encoder.pad, encoder.comma, encoder.length)
-    chunked = [split(_weighted_tokens(encoder, text), marks) for text in texts]
-    encoded = encoder.encode([c.tokens for chunks in chunked for c in chunks], clip_skip)
+    chunked = [_chunks(encoder, text, marks, emphasis) for text in texts]
+    tokens = [c.tokens for chunks in chunked for c in chunks]
+    calls = [tokens[i : i + _MOST_AT_ONCE] for i in range(0, len(tokens), _MOST_AT_ONCE)]
+    encoded = torch.cat([encoder.encode(some, clip_skip) for some in calls])
     parts = encoded.split([len(chunks) for chunks in chunked])
+    keep_mean = emphasis == KEEPS_MEAN
     return [
-        torch.cat([emphasised(e, c) for e, c in zip(part, chunks, strict=True)])
+        torch.cat([emphasised(e, c, keep_mean) for e, c in zip(part, chunks, strict=True)])
         for part, chunks in zip(parts, chunked, strict=True)
     ]
 
 
-def emphasised(embeddings: Tensor, chunk: Chunk) -> Tensor:
+def emphasised(embeddings: Tensor, chunk: Chunk, keep_mean: bool = True) -> Tensor:
     """[T, D] with each token's embedding times its weight, then scaled back to the old mean.
 
-    A1111's "Original" emphasis. It is not scaled back where the means say nothing: where they are
-    rounding (an encoder whose embeddings have mean zero), or where parts of them cancel, so that
-    the factor is far from any that the weights explain.
+    A1111's "Original" emphasis; without ``keep_mean`` its "No norm", which does not scale back. Nor
+    is it done where the means say nothing: where they are rounding (an encoder whose embeddings
+    have mean zero), or where parts of them cancel, so that the factor is far from any that the
+    weights explain.
     """
     if not chunk.weighted:
         return embeddings
     weights = torch.tensor(chunk.weights, dtype=embeddings.dtype, device=embeddings.device)
     weighted = embeddings * weights[:, None]
+    if not keep_mean:
+        return weighted
     before, after = embeddings.mean().item(), weighted.mean().item()
-    if abs(after) < _NO_MEAN * weighted.abs().mean().item():
+    if abs(after) <= _NO_MEAN * weighted.abs().mean().item():
         return weighted
     factor = before / after
     least, most = min(chunk.weights), max(chunk.weights)
@@ -85,21 +106,34 @@ def emphasised(embeddings: Tensor, chunk: Chunk) -> Tensor:
     return weighted * factor if explained else weighted
 
 
-def paired(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
-    """Both at the same length, so that they share one forward pass.
+def of_equal_length(embeddings: Sequence[Tensor]) -> list[Tensor]:
+    """Embeddings [T, D] of different T at the same length, so that they share one forward pass.
 
     Attention over a text repeated as a whole is attention over the text: nothing changes but the
-    length. Where the common length would be very long, both stay as they are and are evaluated
-    apart.
+    length. Where the common length would be very long, as few different lengths are left as fit.
     """
-    common = math.lcm(len(positive), len(negative))
-    if common > _MOST_REPEATED * max(len(positive), len(negative)):
-        return positive, negative
-    return (
-        positive.repeat(common // len(positive), 1),
-        negative.repeat(common // len(negative), 1),
-    )
+    lengths = sorted({len(one) for one in embeddings}, reverse=True)
+    commons: list[tuple[int, int]] = []
+    """Common lengths, and the longest they may become."""
+    for length in lengths:
+        joined = [(math.lcm(common, length), most) for common, most in commons]
+        fitting = [i for i, (common, most) in enumerate(joined) if common <= most]
+        if fitting:
+            least = min(fitting, key=lambda i: joined[i][0] // commons[i][0])
+            commons[least] = joined[least]
+        else:
+            commons.append((length, _MOST_REPEATED * length))
+    return [_repeated(one, [common for common, _ in commons]) for one in embeddings]
 
 
-def _weighted_tokens(encoder: TextEncoder, text: str) -> list[tuple[int, float]]:
-    return [(token, span.weight) for span in parse(text) for token in encoder.tokenize(span.text)]
+def _repeated(embeddings: Tensor, commons: Sequence[int]) -> Tensor:
+    times = next(common // len(embeddings) for common in commons if common % len(embeddings) == 0)
+    return embeddings.repeat(times, 1) if times > 1 else embeddings
+
+
+def _chunks(encoder: TextEncoder, text: str, marks: Marks, emphasis: str) -> tuple[Chunk, ...]:
+    return split((_tokens(encoder, section) for section in sections(text, emphasis)), marks)
+
+
+def _tokens(encoder: TextEncoder, section: Section) -> Tokens:
+    return [(token, span.weight) for span in section for token in encoder.tokenize(span.text)]

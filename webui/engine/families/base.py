@@ -64,8 +64,10 @@ class TextEncoder(Component, Protocol):
         ...
 
 
-class LoadedDenoiser(Component, Denoiser, Protocol):
-    """A denoiser whose weights can be moved."""
+class SeamlessDenoiser(Denoiser, Protocol):
+    """A denoiser that can take opposite edges for neighbours."""
+
+    def with_levels(self, levels: NoiseLevels) -> SeamlessDenoiser: ...
 
     def seamless(self) -> AbstractContextManager[None]:
         """Within the block, opposite edges of latents are neighbours; afterwards all is as it was.
@@ -74,6 +76,10 @@ class LoadedDenoiser(Component, Denoiser, Protocol):
         out of one batch.
         """
         ...
+
+
+class LoadedDenoiser(Component, SeamlessDenoiser, Protocol):
+    """A denoiser whose weights can be moved."""
 
 
 class Decodes(Protocol):
@@ -97,7 +103,7 @@ class Decoder(Component, SizedDecodes, Protocol):
     """The part of a checkpoint that does so."""
 
     def seamless(self) -> AbstractContextManager[None]:
-        """As ``LoadedDenoiser.seamless``, for what is decoded."""
+        """As ``SeamlessDenoiser.seamless``, for what is decoded."""
         ...
 
 

@@ -35,7 +35,7 @@ class UNetDenoiser:
         weights_key: Hashable,
     ) -> None:
         self._unet: Any = unet
-        self._v = prediction == "v_prediction"
+        self._prediction: Prediction = prediction
         self.levels = levels
         self.weights_key = weights_key
         self.dtype: torch.dtype = unet.dtype
@@ -53,10 +53,15 @@ class UNetDenoiser:
         """Within the block, opposite edges are neighbours."""
         return wrapped(self._unet)
 
+    def with_levels(self, levels: NoiseLevels) -> UNetDenoiser:
+        """The same network on other noise levels; see ``evaluation.Denoiser``."""
+        key = ("levels", levels.key, self.weights_key)
+        return UNetDenoiser(self._unet, levels, self._prediction, key)
+
     def __call__(self, x: Tensor, sigma: Tensor, cond: Tensor) -> Tensor:
         """Denoised latents [B, C, h, w]; see ``evaluation.Denoiser``."""
         root = (sigma.square() + 1).sqrt()
-        if self._v:
+        if self._prediction == "v_prediction":
             skip, scale = root.square().reciprocal(), -sigma / root
         else:
             skip, scale = torch.ones_like(sigma), -sigma

@@ -12,7 +12,7 @@ from webui.core.messages import JobImage
 from webui.core.results import Pixels
 from webui.engine.clip.judge import ClipJudge
 from webui.engine.clip.scoring import cosines
-from webui.prompt.weights import parse
+from webui.prompt.plan import plain_text
 
 AT_ONCE = 8
 """Candidates drawn together, unless the batch itself is larger."""
@@ -27,11 +27,6 @@ def rounds(pictures: range, best_of: int) -> list[range]:
     first, end = pictures.start * best_of, pictures.stop * best_of
     size = max(len(pictures), AT_ONCE) if best_of > 1 else len(pictures)
     return [range(start, min(start + size, end)) for start in range(first, end, size)]
-
-
-def plain_text(prompt: str) -> str:
-    """A prompt without the marks of emphasis, as CLIP reads it."""
-    return " ".join("".join(span.text for span in parse(prompt)).split())
 
 
 def to_tensor(pixels: Pixels) -> Tensor:

@@ -14,16 +14,18 @@ from webui.core.models import ModelRef
 from webui.core.requests import Txt2Img
 from webui.core.results import Pixels
 from webui.core.seeds import image_seed, variation_seed
-from webui.engine.conditioning import PromptEncoder, paired
+from webui.engine.brownian import BrownianNoise
+from webui.engine.conditioning import PromptEncoder, of_equal_length, source_of
 from webui.engine.denoise import ImageRun, StepLoop, is_out_of_memory
 from webui.engine.devices import Machine
-from webui.engine.evaluation import Conditioning, Denoiser
+from webui.engine.evaluation import Conditioning, Denoiser, Prompts
 from webui.engine.families.base import Decodes
-from webui.engine.guidance import cfg
+from webui.engine.guidance import guide_of, uses_negative
 from webui.engine.models.manager import ModelManager
 from webui.engine.noise import NoiseStream, Variation
 from webui.engine.preview import Previewer
-from webui.engine.samplers import SOLVERS, sigmas
+from webui.engine.samplers.plan import plan_sampling
+from webui.prompt.plan import PromptPlan, plan_prompts
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +50,36 @@ class Watch:
 
 
 def texts_of(request: Txt2Img) -> list[str]:
-    """The prompts that will be evaluated: without guidance the negative one is not."""
-    if request.cfg_scale == 1:
-        return [request.prompt]
-    return [request.prompt, request.negative_prompt]
+    """Every text that will be evaluated at some step, each once, in the order of the prompts."""
+    plan, perpendicular = _plan(request), _perpendicular(request)
+    asked = [pieces for pieces, _ in plan.positive]
+    if perpendicular or uses_negative(request, [weight for _, weight in plan.positive]):
+        asked.append(plan.negative)
+    texts = [piece.text for pieces in asked for piece in pieces]
+    return list(dict.fromkeys([*texts, *([""] if perpendicular else [])]))
 
 
-def conditionings(embeddings: Sequence[Tensor], model: Denoiser) -> list[Conditioning]:
-    """Encoded prompts, made equally long, in the precision of ``model``."""
-    if len(embeddings) == 2:
-        embeddings = paired(*embeddings)
-    return [Conditioning(one.to(model.dtype)) for one in embeddings]
+def conditionings(request: Txt2Img, embeddings: Sequence[Tensor], model: Denoiser) -> Prompts:
+    """A request's prompts, of the encoded :func:`texts_of` it, in the precision of ``model``.
+
+    Where the negative prompt is not evaluated, the first part of the prompt stands for it.
+    """
+    plan, texts = _plan(request), texts_of(request)
+    equal = of_equal_length(embeddings)
+    conds = {t: Conditioning(e.to(model.dtype)) for t, e in zip(texts, equal, strict=True)}
+    positive = tuple((source_of(pieces, conds), weight) for pieces, weight in plan.positive)
+    encoded = all(piece.text in conds for piece in plan.negative)
+    negative = source_of(plan.negative, conds) if encoded else positive[0][0]
+    return Prompts(positive, negative, conds[""] if _perpendicular(request) else None)
+
+
+def _plan(request: Txt2Img) -> PromptPlan:
+    return plan_prompts(request.prompt, request.negative_prompt, request.steps)
+
+
+def _perpendicular(request: Txt2Img) -> bool:
+    """Whether guidance measures from the empty prompt."""
+    return request.perp_neg > 0 and bool(request.negative_prompt)
 
 
 def image_run(
@@ -66,23 +87,24 @@ def image_run(
     index: int,
     job_id: str,
     model: Denoiser,
-    conds: Sequence[Conditioning],
+    prompts: Prompts,
     shape: tuple[int, int, int],
     device: torch.device,
     watch: Watch,
 ) -> ImageRun:
     """Image ``index`` of a request, ready for the step loop; ``shape`` is its latents'."""
-    solver = SOLVERS.get(request.sampler, field="sampler")
-    levels = sigmas(request.scheduler, model.levels, request.steps, request.sampler)
+    plan = plan_sampling(request, model.levels)
+    if plan.levels is not model.levels:
+        model = model.with_levels(plan.levels)
     noise = noise_of(request, index, shape, device)
     return ImageRun(
         job_id=job_id,
         index=index,
-        sampler=solver.run,
-        x=solver.initial(noise(), levels),
-        sigmas=levels,
-        guide=cfg(model, conds[0], conds[-1], request.cfg_scale),
-        noise=noise,
+        sampler=plan.run,
+        x=plan.initial(noise(), plan.sigmas),
+        sigmas=plan.sigmas,
+        guide=guide_of(request, model, prompts, plan.sigmas),
+        noise=step_noise_of(request, index, noise, plan.brownian_points),
         on_progress=watch.progress,
         on_done=watch.done,
         on_error=watch.error,
@@ -96,7 +118,31 @@ def noise_of(
     strength = request.variation_strength
     seed = image_seed(request.seed, index, strength)
     variation = Variation(variation_seed(request.variation_seed, index), strength)
-    return NoiseStream(seed, shape, request.noise_source, device, variation)
+    drawn_at = seed_shape(request, shape)
+    return NoiseStream(seed, shape, request.noise_source, device, variation, drawn_at)
+
+
+def step_noise_of(
+    request: Txt2Img, index: int, initial: NoiseStream, points: Sequence[float]
+) -> Callable[[], Tensor]:
+    """The noise that image ``index``'s steps add; ``initial`` has drawn what it starts from.
+
+    Between ``points`` (see ``SamplingPlan``) the image's Brownian path; else what ``initial`` draws
+    next or, with an eta noise seed delta, what the seed so much further draws first (as A1111).
+    """
+    seed = image_seed(request.seed, index, request.variation_strength)
+    if points:
+        return BrownianNoise(seed, points, lambda node: initial.of_seed(node)())
+    return initial.of_seed(seed + request.ensd) if request.ensd else initial
+
+
+def seed_shape(request: Txt2Img, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The latents' shape at which the seed's noise is drawn: ``shape`` unless both sides are given.
+
+    As A1111 counts, eight pixels are one latent's side.
+    """
+    width, height = request.seed_resize_width, request.seed_resize_height
+    return (shape[0], height // 8, width // 8) if width and height else shape
 
 
 def decode(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +17,7 @@ from webui.core.messages import JobImage, JobPhase, JobPreview, JobSpec, JobStep
 from webui.core.requests import Txt2Img
 from webui.core.seeds import image_seed, resolve_seed
 from webui.engine.clip.judge import ClipJudge
-from webui.engine.evaluation import Conditioning
+from webui.engine.evaluation import Prompts
 from webui.engine.families.base import Role, TextEncoder
 from webui.engine.models.manager import Leased, NoRoom
 from webui.engine.pipelines.candidates import Jury, Selection, rounds
@@ -96,14 +96,14 @@ class Txt2ImgDrawing:
             leases.callback(self._studio.loop.stop, self.spec.job_id)
             embeddings = yield from _patiently(self._encode)
             model = yield from _patiently(partial(self._load, leases))
-            conds = conditionings(embeddings, model.denoiser)
+            prompts = conditionings(self._request, embeddings, model.denoiser)
             request = self._request
             if request.judged:
                 self._jury = yield from _patiently(partial(self._load_jury, leases))
             for first in range(0, request.count, request.batch_size):
                 if self.interrupted:
                     return
-                yield from self._draw(range(first, first + request.batch_size), model, conds)
+                yield from self._draw(range(first, first + request.batch_size), model, prompts)
 
     def stop(self, how: Literal["interrupt", "skip"]) -> None:
         """End all of it, or the batch being drawn (the first if none is yet).
@@ -132,10 +132,10 @@ class Txt2ImgDrawing:
 
     def _encode(self) -> list[Tensor]:
         request, model, prompts = self._request, self.spec.model, self._studio.prompts
-        texts = texts_of(request)
-        if not prompts.known(texts, model.digest, request.clip_skip):
+        texts, how = texts_of(request), request.emphasis
+        if not prompts.known(texts, model.digest, request.clip_skip, how):
             self._say_loading("text")
-        return prompts.encode(texts, model.digest, request.clip_skip, self._lease_text)
+        return prompts.encode(texts, model.digest, request.clip_skip, self._lease_text, how)
 
     @contextmanager
     def _lease_text(self) -> Generator[TextEncoder]:
@@ -162,7 +162,7 @@ class Txt2ImgDrawing:
         leased = leases.enter_context(self._studio.manager.lease(judge, "clip"))
         return Jury(cast(ClipJudge, leased.parts["clip"]), self._request.prompt)
 
-    def _draw(self, pictures: range, model: Leased, conds: Sequence[Conditioning]) -> Script[None]:
+    def _draw(self, pictures: range, model: Leased, prompts: Prompts) -> Script[None]:
         """The pictures of one batch, in as many rounds as they have candidates for.
 
         When it is stopped, the best of what is done by then is sent.
@@ -172,20 +172,18 @@ class Txt2ImgDrawing:
             if self._stopped:
                 break
             batch = _Batch(indices, set(indices), pictures.start, number, len(parts))
-            yield from self._draw_round(batch, model, conds)
+            yield from self._draw_round(batch, model, prompts)
         if self._stopped == "skip":
             self._stopped = ""
         for image in self._chosen.take():
             self._studio.emit(image)
         yield "turn"
 
-    def _draw_round(
-        self, batch: _Batch, model: Leased, conds: Sequence[Conditioning]
-    ) -> Script[None]:
+    def _draw_round(self, batch: _Batch, model: Leased, prompts: Prompts) -> Script[None]:
         """Noise, denoise, decode; what was stopped is left out."""
         self._batch = batch
         self._say_step(batch, 0)
-        self._add(batch, model, conds)
+        self._add(batch, model, prompts)
         while batch.drawing:
             yield "images"
         if self._failure is not None:
@@ -193,7 +191,7 @@ class Txt2ImgDrawing:
         self._finish(batch, model)
         self._batch = None
 
-    def _add(self, batch: _Batch, model: Leased, conds: Sequence[Conditioning]) -> None:
+    def _add(self, batch: _Batch, model: Leased, prompts: Prompts) -> None:
         studio = self._studio
         denoiser = TiledDenoiser(model.denoiser) if self._request.tiling else model.denoiser
         shape = model.checkpoint.latent_shape(*self._size)
@@ -208,7 +206,7 @@ class Txt2ImgDrawing:
                 index,
                 self.spec.job_id,
                 denoiser,
-                conds,
+                prompts,
                 shape,
                 studio.machine.device,
                 watch,

@@ -26,6 +26,7 @@ export class Form extends EventTarget {
 
   values = null; // as they were last seen
   firstPrompt = () => ""; // what a first visitor finds in the prompt
+  destination = (request) => [this.tab, request]; // where in the API a request goes, and as what
 
   constructor(tab, jobs) {
     super();
@@ -73,7 +74,8 @@ export class Form extends EventTarget {
     document.documentElement.dataset.easelSending = "";
     try {
       this.#took(values);
-      const { job } = await ask(this.tab, { body: this.prepare(values) });
+      const [path, body] = this.destination(this.prepare(values));
+      const { job } = await ask(path, { body });
       this.jobs.add(job);
       this.#tell("submitted", { values, job });
     } catch (error) {
@@ -133,7 +135,8 @@ export class Form extends EventTarget {
     this.#pending = {};
     this.#took({ ...values, ...put });
     for (const tell of this.#readers.splice(0)) tell(this.values);
-    return Object.keys(this.fields).map((name) => put[name] ?? KEEP);
+    const kept = (name) => put[name] === undefined || (put[name] === null && !this.fields[name].empty);
+    return Object.keys(this.fields).map((name) => (kept(name) ? KEEP : put[name]));
   }
 
   #took(values) {
@@ -220,6 +223,12 @@ const BUTTON_HINTS = [
   ["reuse_subseed", "reuse_variation_hint"],
   ["res_switch_btn", "swap_size_hint"],
 ];
+
+/** Whether values use what is shown under "Extra"; undefined where they say nothing of it. */
+export function usesExtra({ variation_strength: strength, seed_resize_width: width }) {
+  if (strength === undefined && width === undefined) return undefined;
+  return strength > 0 || width > 0;
+}
 
 /** An emptied control means the field's default. */
 function clean(values) {

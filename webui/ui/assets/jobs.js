@@ -176,7 +176,8 @@ export class Jobs extends EventTarget {
   /** Take over what a job is now, however it came to be known that it ended. */
   #put(job) {
     const justEnded = ended(job) && this.#isUnfinished(job.id);
-    this.#jobs.set(job.id, { request: this.#jobs.get(job.id)?.request, ...job });
+    const { request, cells, sweep } = this.#jobs.get(job.id) ?? {}; // which lists leave out
+    this.#jobs.set(job.id, { request, cells, sweep, ...job });
     if (ended(job)) {
       this.#dropPreview(job.id);
       this.#tidy();

@@ -2,17 +2,19 @@
 
 import { ask } from "./api.js";
 import { byId, language, setAttribute, setText, text, whenPresent } from "./dom.js";
-import { Form } from "./form.js";
+import { Form, usesExtra } from "./form.js";
 import { ended, Jobs } from "./jobs.js";
 import { Library } from "./library.js";
 import { openTab, pictures } from "./library_actions.js";
 import { Link } from "./link.js";
 import { addSkipLinks, dressHeader } from "./looks.js";
 import { followJobs } from "./notify.js";
+import { PngInfo } from "./pnginfo.js";
 import { Queue } from "./queue.js";
 import { pictureUrl, Results } from "./results.js";
 import { SettingsTab } from "./settings.js";
 import { chooseView, dressForm, variationSeed } from "./simple.js";
+import { Sweeps } from "./sweep.js";
 import { banner, toast } from "./toasts.js";
 import { Viewer } from "./viewer.js";
 
@@ -30,11 +32,15 @@ export async function start() {
   chooseView(TAB);
   const form = new Form(TAB, jobs);
   dressForm(form, jobs);
+  new Sweeps(form);
   new SettingsTab(form);
+  new PngInfo((found) => fillIn(form, found));
   const queue = new Queue(jobs, link);
   const stop = (how) => stopJob(how, jobs, results);
   results.onReuse = (values) => {
     form.set(values);
+    const extra = usesExtra(values);
+    if (extra !== undefined) form.dispatchEvent(new CustomEvent("filled", { detail: { extra } }));
     toast(text("reuse_done"), "note");
   };
   results.onAgain = (job) => queue.again(job);

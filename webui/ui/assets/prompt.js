@@ -5,6 +5,7 @@ import { byId, make, memory, setAttribute, setText, text, whenPresent } from "./
 import { byScript, overlay, rewrite } from "./editor.js";
 import { Completion } from "./prompt_complete.js";
 import { movePhrase, unmatched, weigh } from "./prompt_edit.js";
+import { toast } from "./toasts.js";
 
 const KEPT = 100;
 const COUNT_MS = 250;
@@ -136,15 +137,21 @@ function whenValueChanges(area, told) {
   });
 }
 
-/** "12/75": the prompt's tokens, styles included, and what the chunks they fill have room for. */
+/**
+ * "12/75": the prompt's tokens, styles included, and what the chunks they fill have room for. A "⚠"
+ * before it says that something in the prompt is not read as it seems to be meant; a click says what.
+ */
 class TokenCounter {
   #asked = "";
   #timer = null;
+  #problems = [];
 
   constructor(form, name, id, block) {
     Object.assign(this, { form, name });
     this.node = byId(id) ?? block.appendChild(make("span", { id, className: "easel-tokens" }));
-    setAttribute(this.node, "title", text("tokens_hint"));
+    this.note = block.appendChild(make("span", { className: "easel-sr", role: "status" }));
+    this.node.addEventListener("click", () => this.#problems.length && toast(this.#problems.join(" "), "note"));
+    this.#show("", [], []);
     form.addEventListener("values", () => this.#soon());
     if (form.values) this.#soon();
   }
@@ -156,18 +163,27 @@ class TokenCounter {
 
   async #count() {
     const request = this.form.prepare(this.form.values);
-    const body = { text: request[this.name] ?? "", checkpoint: request.checkpoint ?? "" };
+    const { checkpoint = "", steps, emphasis } = request; // what is empty counts as by default
+    const body = { text: request[this.name] ?? "", checkpoint: checkpoint ?? "", steps: steps ?? undefined, emphasis: emphasis || undefined, negative: this.name !== "prompt" };
     const key = JSON.stringify(body);
     if (key === this.#asked) return;
     this.#asked = key;
-    let shown = "–";
+    let shown = ["–", [], []];
     try {
-      const { tokens, room } = await ask("tokens", { body });
-      shown = `${tokens}/${room}`;
+      const { tokens, room, chunks, problems } = await ask("tokens", { body });
+      shown = [`${tokens}/${room}`, chunks, problems];
     } catch {
       // Too long a text, or no connection: said where it matters, on submission.
     }
-    if (key === this.#asked) setText(this.node, shown);
-    if (shown === "–") this.#asked = "";
+    if (key === this.#asked) this.#show(...shown);
+    if (shown[0] === "–") this.#asked = "";
+  }
+
+  #show(count, chunks, problems) {
+    const perChunk = chunks.length > 1 ? `: ${chunks.join(" + ")}` : "";
+    this.#problems = problems;
+    setText(this.node, problems.length ? `⚠ ${count}` : count);
+    setAttribute(this.node, "title", [text("tokens_hint") + perChunk, ...problems].join("\n"));
+    setText(this.note, problems.join(" "));
   }
 }

@@ -2,12 +2,15 @@
 
 import { ask } from "./api.js";
 import { byId, memory, text, whenPresent } from "./dom.js";
+import { usesExtra } from "./form.js";
 import { isInfotext } from "./prompt_edit.js";
 import { toast } from "./toasts.js";
 
 const MOST_BYTES = 32 * 1024 * 1024;
 const UNDO_MS = 12000;
-const ABSENT = { variation_seed: -1, variation_strength: 0, tiling: false }; // what leaving them out means
+// What leaving them out means, as it does for everything in these sections.
+const ABSENT = { variation_seed: -1, variation_strength: 0, seed_resize_width: 0, seed_resize_height: 0, tiling: false };
+const SECTIONS = ["sampling", "guidance"];
 
 export class Infotexts {
   constructor(form, styles) {
@@ -20,19 +23,26 @@ export class Infotexts {
   }
 
   /** Put what the server read from a text or picture into the form; it can be undone. */
-  async fill({ values, problems, has_parameters: complete }) {
+  async fill({ values, problems, has_parameters: complete, styles }) {
     const before = { values: await this.form.read(), styles: this.styles.chosen, extra: memory.get(`extra.${this.form.tab}`, false) };
     const put = (next, styles, extra) => {
       this.form.set(next);
       this.styles.set(styles);
       this.form.dispatchEvent(new CustomEvent("filled", { detail: { extra } }));
     };
-    // The text of styles is in such a prompt already.
-    const next = { ...(complete ? ABSENT : {}), ...values };
-    put(next, complete ? [] : before.styles, "variation_strength" in next ? next.variation_strength > 0 : before.extra);
+    // The text of styles is in such a prompt already, unless the server found them in it.
+    const next = { ...(complete ? { ...this.#usual(), ...ABSENT } : {}), ...values };
+    put(next, styles ?? (complete ? [] : before.styles), usesExtra(next) ?? before.extra);
+    if (styles?.length) this.styles.load();
     const undo = () => put(before.values, before.styles, before.extra);
     const message = [text("filled"), ...problems].join(" ");
     toast(message, "note", { action: { label: text("undo"), act: undo }, shownMs: UNDO_MS });
+  }
+
+  /** The usual values of what parameters name only where it differs. */
+  #usual() {
+    const fields = Object.entries(this.form.fields).filter(([, { section }]) => SECTIONS.includes(section));
+    return Object.fromEntries(fields.map(([name, field]) => [name, field.default]));
   }
 
   #pasted(event) {
@@ -60,23 +70,22 @@ export class Infotexts {
   }
 
   #receiveDrops(pane) {
-    const carries = (event) => event.dataTransfer?.types.includes("Files") || event.dataTransfer?.types.includes("text/uri-list");
     const show = (on) => pane.classList.toggle("easel-drop", on);
     pane.addEventListener("dragover", (event) => {
-      if (!carries(event)) return;
+      if (!wantsDrop(event)) return;
       event.preventDefault();
       event.dataTransfer.dropEffect = "copy";
       show(true);
     });
     pane.addEventListener("dragleave", (event) => pane.contains(event.relatedTarget) || show(false));
     pane.addEventListener("drop", (event) => {
-      if (!carries(event)) return;
+      if (!wantsDrop(event)) return;
       event.preventDefault();
       event.stopPropagation();
       show(false);
       const [file] = event.dataTransfer.files;
       const url = event.dataTransfer.getData("text/uri-list").split("\n")[0];
-      this.#try(() => (file ? read(file) : readOwn(url)));
+      this.#try(() => (file ? read(file) : ownPicture(url).then(read)));
     });
   }
 
@@ -100,11 +109,14 @@ async function read(file) {
   return ask("infotext/picture", { body: file.slice(0, file.size, "application/octet-stream"), patience: 120000 });
 }
 
-/** A picture dragged from the page itself. */
-async function readOwn(url) {
+/** Whether what is dragged may be a picture: a file, or one of the page itself. */
+export const wantsDrop = ({ dataTransfer }) => ["Files", "text/uri-list"].some((kind) => dataTransfer?.types.includes(kind));
+
+/** The file of a picture dragged from the page itself, by its address. */
+export async function ownPicture(url) {
   const path = URL.canParse(url) ? new URL(url) : null;
   if (path?.origin !== location.origin) throw new Error(text("not_a_picture"));
   const response = await fetch(path);
   if (!response.ok) throw new Error(text("not_a_picture"));
-  return read(await response.blob());
+  return response.blob();
 }

@@ -51,9 +51,10 @@ export class Queue {
   /** Draw what a job asked for once more; `seed` -1 takes a new one. */
   async again(job, seed = null) {
     try {
-      const { request, kind } = await this.jobs.whole(job.id);
-      const body = seed === null ? request : { ...request, seed };
-      const answer = await ask(kind ?? "txt2img", { body: given(body) });
+      const { request, kind, sweep } = await this.jobs.whole(job.id);
+      const isSame = seed === null || (sweep && seed !== -1); // a script's pictures have their own
+      const body = given(isSame ? request : { ...request, seed });
+      const answer = sweep ? await ask("sweeps", { body: { request: body, ...sweep } }) : await ask(kind ?? "txt2img", { body });
       this.jobs.add(answer.job);
       if (this.isOpen) toast(text("queue_submitted"), "note");
     } catch (error) {

@@ -75,8 +75,8 @@ export class Results {
   /** Put what the picture was made with into the form: everything, or some fields. */
   async #reuse(only = null) {
     const picture = this.picture;
-    const { request } = await this.jobs.whole(this.#job.id);
-    const all = { ...request, seed: picture.seed, batch_count: 1, batch_size: 1 };
+    const { request, cells } = await this.jobs.whole(this.#job.id);
+    const all = { ...request, ...cells?.[picture.index], seed: picture.seed, batch_count: 1, batch_size: 1 };
     const chosen = Object.entries(all).filter(([name]) => !only || only.includes(name));
     this.onReuse?.(Object.fromEntries(chosen));
   }

@@ -5,6 +5,7 @@ import { Infotexts } from "./prompt_infotext.js";
 import { contextMenu, Forever } from "./form_menu.js";
 import { dressPrompt } from "./prompt.js";
 import { QuickSettings } from "./form_quick.js";
+import { changeBadges } from "./form_sections.js";
 import { shapeButtons } from "./form_size.js";
 import { Styles } from "./form_styles.js";
 import { toast } from "./toasts.js";
@@ -35,6 +36,7 @@ export function dressForm(form, jobs) {
   shapeButtons(form, `${tab}_ratios`);
   shapeButtons(form, "easel_simple_shapes");
   countButtons(form);
+  changeBadges(form);
   dressExtra(form);
   whenPresent(`${tab}_tools`, (bar) => fillTexts(bar));
   whenPresent(`${tab}_clear_prompt`, (button) => button.addEventListener("click", () => clear(form)));
@@ -132,9 +134,11 @@ function countButtons(form) {
   });
 }
 
-// ---- "Extra": the variation seed
+// ---- "Extra": the variation seed, and the size a seed is taken from
 
-/** While "Extra" is off no variation is asked for, whatever its hidden controls say. */
+const EXTRA = ["variation_seed", "variation_strength", "seed_resize_width", "seed_resize_height"];
+
+/** While "Extra" is off nothing of it is asked for, whatever its hidden controls say. */
 function dressExtra(form) {
   const key = `extra.${form.tab}`;
   const box = () => document.querySelector(`#${form.tab}_subseed_show input`);
@@ -145,8 +149,7 @@ function dressExtra(form) {
   };
   form.prepareWith((request) => {
     if (memory.get(key, false)) return request;
-    const { variation_seed: _, variation_strength: __, ...others } = request;
-    return others;
+    return Object.fromEntries(Object.entries(request).filter(([name]) => !EXTRA.includes(name)));
   });
   whenPresent(`${form.tab}_subseed_show`, (label) => {
     setText(label.querySelector("span"), text("extra"));

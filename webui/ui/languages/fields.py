@@ -4,6 +4,86 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+_SAMPLING: Mapping[str, str] = {
+    "Eta": "Eta 值",
+    "How much fresh noise each step adds; empty means as much as the sampling method does by "
+    "itself.": "每一步加入多少新噪声；留空则由采样方法自行决定。",
+    "Sigma churn": "Sigma 扰动（churn）",
+    "Noise added before each step, in all; for methods that allow it (Karras et al. 2022).": "每步"
+    "之前加入的噪声总量；仅用于支持它的方法（Karras 等，2022）。",
+    "Sigma tmin": "Sigma 下限（tmin）",
+    "Noise is added only above this noise level.": "仅在高于此噪声强度时加入噪声。",
+    "Sigma tmax": "Sigma 上限（tmax）",
+    "Noise is added only below this noise level; 0 means everywhere.": "仅在低于此噪声强度时加入"
+    "噪声；0 表示不限。",
+    "Sigma noise": "Sigma 噪声",
+    "How strong added noise is.": "所加入噪声的强度。",
+    "Eta noise seed delta": "Eta 噪声种子偏移",
+    "Added to the seed of the noise that steps add; 31337 repeats pictures of NovelAI.": "加到各步"
+    "噪声种子上的数值；31337 可复现 NovelAI 的图片。",
+    "Always discard next-to-last sigma": "总是舍弃倒数第二个 sigma",
+    "Leave out the last noise level before zero.": "略去归零之前的最后一个噪声强度。",
+    "Schedule min sigma": "调度最小 sigma",
+    "The least noise level above zero; 0 means the model's own.": "零以上最小的噪声强度；"
+    "0 表示使用模型自身的值。",
+    "Schedule max sigma": "调度最大 sigma",
+    "The noise level to start from; 0 means the model's own.": "起始的噪声强度；"
+    "0 表示使用模型自身的值。",
+    "Schedule rho": "调度 rho 值",
+    "How the Karras and polyexponential schedules bend; 0 means as usual (7 and 1).": "Karras 与 "
+    "polyexponential 调度的弯曲程度；0 表示常用值（7 和 1）。",
+    "Beta schedule alpha": "Beta 调度 alpha 值",
+    "First parameter of the Beta schedule.": "Beta 调度的第一个参数。",
+    "Beta schedule beta": "Beta 调度 beta 值",
+    "Second parameter of the Beta schedule.": "Beta 调度的第二个参数。",
+    "UniPC variant": "UniPC 变体",
+    "Which B(h) UniPC uses, or varying coefficients.": "UniPC 使用哪种 B(h)，或使用可变系数。",
+    "UniPC skip type": "UniPC 时间步类型",
+    "How UniPC spaces its timesteps when the schedule type is Automatic.": "调度类型为 Automatic "
+    "时，UniPC 如何分布时间步。",
+    "UniPC order": "UniPC 阶数",
+    "How many earlier evaluations UniPC uses.": "UniPC 使用多少次先前的计算结果。",
+    "UniPC lower order final": "UniPC 末尾降阶",
+    "Use fewer earlier evaluations in the last steps, which is steadier.": "最后几步使用较少的先前"
+    "结果，更为稳定。",
+    "Noise schedule": "噪声调度",
+    "Zero Terminal SNR starts from pure noise, for models trained so.": "Zero Terminal SNR 从纯噪声"
+    "开始，适用于这样训练的模型。",
+}
+_GUIDANCE: Mapping[str, str] = {
+    "Emphasis mode": "强调方式",
+    "What (word:1.2) does: Original keeps the prompt's mean, No norm does not, None shows the "
+    "brackets to the model, Ignore drops them.": "(词:1.2) 的作用：Original 保持提示词的均值，"
+    "No norm 不保持，None 把括号交给模型，Ignore 去掉括号。",
+    "CFG rescale": "CFG 重缩放",
+    "Brings contrast back to what it is without guidance: 0 not at all, 1 wholly.": "使对比度回到"
+    "无引导时的水平：0 为完全不调整，1 为完全恢复。",
+    "Guidance start": "引导开始",
+    "Before this share of the steps the negative prompt and CFG scale do nothing.": "在此步数比例"
+    "之前，反向提示词和引导系数不起作用。",
+    "Guidance end": "引导结束",
+    "From this share of the steps on the negative prompt and CFG scale do nothing.": "从此步数比例"
+    "起，反向提示词和引导系数不起作用。",
+    "Ignore negative prompt during early sampling": "采样初期忽略反向提示词",
+    "For this share of the steps the negative prompt is left out, which is faster.": "在这一比例的"
+    "步数内略去反向提示词，速度更快。",
+    "Negative Guidance minimum sigma": "反向引导最小 sigma",
+    "Below this noise level the negative prompt is left out every other step, which is faster.": ""
+    "低于此噪声强度时，每隔一步略去反向提示词，速度更快。",
+    "Dynamic thresholding percentile": "动态阈值百分位",
+    "Values beyond this percentile are brought back each step, against glaring colours at high "
+    "CFG (Imagen); 1 is off.": "每一步都收回超出此百分位的值，避免高引导系数下颜色刺眼"
+    "（Imagen）；1 为关闭。",
+    "Perpendicular negative": "正交反向提示",
+    "How strongly to avoid what the negative prompt shows and the prompt does not (Perp-Neg); "
+    "0 is off.": "以多大强度避开反向提示词中有而提示词中没有的内容（Perp-Neg）；0 为关闭。",
+    "Resize seed from width": "种子原始宽度",
+    "Draw a composition like the one this seed gives at that width; 0 is off.": "画出与该种子在"
+    "此宽度下相近的构图；0 为关闭。",
+    "Resize seed from height": "种子原始高度",
+    "Draw a composition like the one this seed gives at that height; 0 is off.": "画出与该种子在"
+    "此高度下相近的构图；0 为关闭。",
+}
 _REQUESTS: Mapping[str, str] = {
     "Prompt": "提示词",
     "What to draw. (word:1.2) gives a word more weight.": "要画的内容。(词:1.2) 会提高该词的权重。",
@@ -54,11 +134,22 @@ _REQUESTS: Mapping[str, str] = {
     "CLIP score": "CLIP 评分",
     "Measure with CLIP how well the picture fits the prompt, and note it with the parameters.": ""
     "用 CLIP 衡量图片与提示词的契合程度，并记入参数。",
+    **_SAMPLING,
+    **_GUIDANCE,
 }
 _SETTINGS: Mapping[str, str] = {
     "Server": "服务器",
     "Folders": "文件夹",
     "Saving pictures": "保存图片",
+    "Prompts": "提示词设置",
+    "Wildcards in prompts": "提示词通配符",
+    "__name__ takes a line of a file in the data folder's wildcards, {a|b} one of the options; "
+    "the picture's seed decides. Off, prompts are taken as they are.": "__名称__ 取数据文件夹中 "
+    "wildcards 下某个文件的一行，{a|b} 取其中一项；由图片的种子决定。关闭后提示词按原样使用。",
+    "Infer styles from prompts of pasted infotext": "从粘贴的生成信息中识别样式",
+    "Apply chooses the styles found in the prompt instead of their text, apply if any only where "
+    "one is found, discard takes their text out, ignore leaves it.": "apply 选用在提示词中找到的"
+    "样式并去掉其文字；apply if any 仅在找到时如此；discard 只去掉文字；ignore 保持原样。",
     "Drawing": "绘制",
     "Device": "设备",
     "Address": "地址",

@@ -16,6 +16,7 @@ from typing import Any
 
 import gradio as gr
 
+from webui.core.params import Section
 from webui.core.requests import Txt2Img
 from webui.ui.form import Form
 from webui.ui.tabs import Tab, TabContext
@@ -63,10 +64,11 @@ def _settings(form: Form, native_size: int) -> None:
         form.add("batch_size")
     form.add("cfg_scale")
     _seed(form)
-    with gr.Accordion(TEXTS["advanced"], open=False, elem_id="txt2img_advanced"):
-        # What is declared and has no place of its own above is found here, in its order.
-        for field in form.unplaced():
-            form.add(field.name)
+    for section, title in SECTIONS.items():
+        with gr.Accordion(title, open=False, elem_id=f"txt2img_section_{section}"):
+            form.add_section(section)
+    with gr.Accordion(TEXTS["script"], open=False, elem_id="txt2img_script"):
+        _html('<div id="txt2img_script_pane"></div>', "txt2img_script_html")
 
 
 def _size(form: Form, native_size: int) -> None:
@@ -92,6 +94,9 @@ def _seed(form: Form) -> None:
         dice = _small_button("random_seed", "txt2img_random_subseed")
         reuse = _small_button("reuse_seed", "txt2img_reuse_subseed")
     form.add("variation_strength")
+    with gr.Row(elem_classes="easel-pair", elem_id="txt2img_seed_resize_row"):
+        form.add("seed_resize_width")
+        form.add("seed_resize_height")
     call = form.js("reuseVariation", ["variation_seed"])
     dice.click(None, None, variation, js="() => -1", **_PRIVATE)
     reuse.click(None, variation, variation, js=call, **_PRIVATE)
@@ -152,5 +157,12 @@ _PRIVATE: dict[str, Any] = {
     "show_progress": "hidden",
     "trigger_mode": "multiple",
 }
+
+SECTIONS: dict[Section, str] = {
+    "advanced": TEXTS["advanced"],
+    "sampling": TEXTS["sampling"],
+    "guidance": TEXTS["guidance"],
+}
+"""Titles of the folded parts of the form, in which is found what has no place of its own."""
 
 TAB = Tab(_ID, TEXTS["tab_txt2img"], build)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 COMMA_BACKTRACK = 20
 """A phrase behind a comma that would be cut this near to its beginning moves to the next chunk."""
+
+Tokens = Iterable[tuple[int, float]]
+"""Token ids with their weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +36,47 @@ class Chunk:
         return any(weight != 1.0 for weight in self.weights)
 
 
-def split(tokens: Iterable[tuple[int, float]], marks: Marks) -> tuple[Chunk, ...]:
-    """Chunks, at least one, of (token, weight) pairs."""
-    room = marks.length - 2
+def split(sections: Iterable[Tokens], marks: Marks) -> tuple[Chunk, ...]:
+    """Chunks, at least one, of the tokens of each section; a section begins a new chunk."""
+    return tuple(_framed(chunk, marks) for chunk in cut(sections, marks.length - 2, marks.comma))
+
+
+def cut(sections: Iterable[Tokens], room: int, comma: int | None) -> list[list[tuple[int, float]]]:
+    """The tokens of each chunk, at most ``room``, without what frames and fills it.
+
+    A section without tokens fills a chunk with padding, but for the last one.
+    """
+    chunks: list[list[tuple[int, float]]] = []
+    current: list[tuple[int, float]] = []
+    for number, tokens in enumerate(sections):
+        if number:
+            chunks.append(current)
+            current = []
+        *whole, current = _cut(tokens, room, comma)
+        chunks += whole
+    if current or not chunks:
+        chunks.append(current)
+    return chunks
+
+
+def _cut(tokens: Tokens, room: int, comma: int | None) -> list[list[tuple[int, float]]]:
     chunks: list[list[tuple[int, float]]] = []
     current: list[tuple[int, float]] = []
     after_comma = 0
     for token, weight in tokens:
         if len(current) == room:
             moved: list[tuple[int, float]] = []
-            if token != marks.comma and after_comma and room - after_comma < COMMA_BACKTRACK:
+            if token != comma and after_comma and room - after_comma < COMMA_BACKTRACK:
                 moved = current[after_comma:]
             chunks.append(current[: room - len(moved)])
             current, after_comma = moved, 0
         current.append((token, weight))
-        if token == marks.comma:
+        if token == comma:
             after_comma = len(current)
-    if current or not chunks:
-        chunks.append(current)
-    return tuple(_framed(chunk, marks) for chunk in chunks)
+    return [*chunks, current]
 
 
-def _framed(pairs: list[tuple[int, float]], marks: Marks) -> Chunk:
+def _framed(pairs: Sequence[tuple[int, float]], marks: Marks) -> Chunk:
     padding = marks.length - 2 - len(pairs)
     tokens = (marks.start, *(token for token, _ in pairs), marks.end, *(marks.pad,) * padding)
     return Chunk(tokens, (1.0, *(weight for _, weight in pairs), *(1.0,) * (padding + 1)))

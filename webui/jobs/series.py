@@ -1,0 +1,100 @@
+"""What the pictures of a series are kept with, and its grids."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import cast
+
+from webui.core.errors import EaselError
+from webui.core.models import ModelRef
+from webui.core.requests import Legend, Series, Txt2Img
+from webui.core.results import SavedImage
+from webui.jobs.record import Job
+from webui.library import Library
+from webui.library.plots import plot
+from webui.metadata.infotext import quote
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What one picture of a job was drawn with; ``extras`` are further keys of its infotext."""
+
+    request: Txt2Img
+    model: ModelRef
+    extras: Mapping[str, str]
+
+
+def origin_of(job: Job, index: int) -> Origin:
+    """What picture ``index`` of a drawing job was drawn with."""
+    series = job.request
+    if not isinstance(series, Series):
+        return Origin(cast(Txt2Img, series), job.model, {})
+    # The keys are those of the dynamic-prompts extension.
+    written = zip(("Template", "Negative Template"), series.written(index), strict=True)
+    extras = {key: text for key, text in written if text}
+    return Origin(series.picture(index), series.model(index), extras)
+
+
+def grids_of(library: Library, job: Job, saved: SavedImage) -> tuple[SavedImage, ...]:
+    """The grids of a series, kept in the library once ``saved`` is the last of its pictures.
+
+    They follow the pictures in the job, one for each page. A grid that fails costs nobody a
+    picture.
+    """
+    series = job.request
+    if not isinstance(series, Series) or series.legend is None:
+        return ()
+    pictures = {image.index: image for image in job.images if image.index < series.count}
+    if saved.index in pictures or len(pictures) + 1 < series.count:
+        return ()
+    pictures[saved.index] = saved
+    grids: list[SavedImage] = []
+    for number in range(len(series.legend.pages) * series.each):
+        try:
+            grids.append(_grid(library, job, series, pictures, number))
+        except EaselError as error:
+            _log.warning("No grid was kept: %s", error.message)
+    return tuple(grids)
+
+
+def _grid(
+    library: Library, job: Job, series: Series, pictures: Mapping[int, SavedImage], number: int
+) -> SavedImage:
+    """Grid ``number``: of each page the first pictures of its places, then the second, …"""
+    legend = cast(Legend, series.legend)
+    page, copy = divmod(number, series.each)
+    size = len(legend.columns) * len(legend.rows)
+    indices = [(page * size + place) * series.each + copy for place in range(size)]
+    files = [library.file(pictures[index].id) for index in indices]
+    written = legend if legend.written else _unwritten(legend)
+    pixels = plot(files, written.columns, written.rows, title=written.pages[page])
+    first = pictures[indices[0]]
+    request = series.picture(indices[0])
+    return library.save(
+        pixels,
+        infotext=_captioned(first.infotext, legend),
+        job_id=job.id,
+        index=series.count + number,
+        seed=first.seed,
+        prompt=request.prompt,
+        model=series.model(indices[0]).name,
+        negative_prompt=request.negative_prompt,
+        sampler=request.sampler,
+        owner=job.owner,
+        request=request,
+        job_time=job.started,
+    )
+
+
+def _captioned(infotext: str, legend: Legend) -> str:
+    """The first picture's text and what varies, under the keys of A1111's script."""
+    return ", ".join([infotext, *(f"{key}: {quote(value)}" for key, value in legend.caption)])
+
+
+def _unwritten(legend: Legend) -> Legend:
+    sides = {name: ("",) * len(getattr(legend, name)) for name in ("columns", "rows", "pages")}
+    return replace(legend, **sides)

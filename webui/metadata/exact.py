@@ -1,0 +1,66 @@
+"""The whole request as JSON, beside A1111's text: lossless where the text cannot be.
+
+A prompt may hold "Steps: 20, …" or "Negative prompt:", and how many pictures were asked for has no
+key. So a file carries ``{"easel": 1, "txt2img": {every field}}`` too, with the picture's own seeds.
+Programs that edit pictures know A1111's text and not this; where the two disagree, the text is the
+newer one and wins.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+
+from webui.core.errors import InvalidRequest
+from webui.core.params import fields_of
+from webui.core.requests import Txt2Img
+from webui.metadata.infotext import compose, parameters
+from webui.metadata.json_text import as_object, load_object
+from webui.metadata.parsing import keys, parse
+
+KEY = "easel"
+"""The keyword of the chunk in a PNG; the prefix of the property in XMP."""
+
+_VERSION = 1
+# XML has no place for these even where they are escaped; JSON has another way to write them.
+_NOT_IN_XML = re.compile("[\x7f-\x9f\ufffe\uffff]")
+
+
+def exact_text(request: Txt2Img) -> str:
+    """The JSON text of a request; every field is in it, so that later defaults change nothing."""
+    values = {KEY: _VERSION, "txt2img": dataclasses.asdict(request)}
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    return _NOT_IN_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def exact_request(text: object) -> Txt2Img | None:
+    """The request of such a text; None for anything else. Fields not known here are left out."""
+    whole = load_object(text)
+    said = as_object(whole.get("txt2img"))
+    if whole.get(KEY) != _VERSION or not said:
+        return None
+    names = {field.name for field in fields_of(Txt2Img)}
+    try:
+        return Txt2Img.from_mapping({name: said[name] for name in said if name in names})
+    except InvalidRequest:
+        return None
+
+
+def agrees(infotext: str, request: Txt2Img) -> bool:
+    """Whether A1111's text is what is written for that request, but for keys of no field.
+
+    Model hash, version and keys that others have added do not count.
+    """
+    pairs = parameters(request, seed=request.seed, model_hash=None, version="")
+    ours = compose(request.prompt, request.negative_prompt, pairs)
+    head, _, last = infotext.strip().rpartition("\n")
+    our_head, _, our_last = ours.rpartition("\n")
+    return head == our_head and _said(last) == _said(our_last)
+
+
+def _said(last: str) -> Mapping[str, str]:
+    """What a last line says about a request's fields."""
+    known = {*keys().values(), "Eta DDIM"}
+    return {key: value for key, value in parse(f"\n{last}").items() if key in known}

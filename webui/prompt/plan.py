@@ -1,0 +1,79 @@
+"""A prompt and a negative prompt as what is to be encoded: parts, weights, texts over the steps.
+
+The order is A1111's: comments go, extra networks are taken out, AND parts the prompt, schedules
+give each part its texts; emphasis and BREAK are left in these for the text encoder's chunks.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from webui.prompt.networks import ExtraNetwork, split_networks
+from webui.prompt.schedules import Pieces, pieces_of
+from webui.prompt.weights import MOST, sections
+
+_COMMENT = re.compile(r"#[^\n]*")
+_AND = re.compile(r"\bAND\b")
+_MANY_STEPS = 150
+_WEIGHT = re.compile(r"\s*([-+]?(?:\d+\.?|\d*\.\d+))\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A prompt between ANDs and its weight, which may be negative."""
+
+    text: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPlan:
+    """What guidance steers by: the texts over the steps, of each part with its weight.
+
+    ``negative`` are those of the negative prompt. ``networks`` are the prompt's; as in A1111, a
+    negative prompt has none.
+    """
+
+    positive: tuple[tuple[Pieces, float], ...]
+    negative: Pieces
+    networks: tuple[ExtraNetwork, ...] = ()
+
+
+def plan_prompts(prompt: str, negative_prompt: str, steps: int) -> PromptPlan:
+    """Both prompts over ``steps`` steps. Never fails; what cannot be read is text."""
+    parts, networks = split_prompt(prompt)
+    positive = tuple((pieces_of(part.text, steps), part.weight) for part in parts)
+    negative = pieces_of(without_comments(negative_prompt), steps)
+    return PromptPlan(positive, negative, networks)
+
+
+def split_prompt(prompt: str) -> tuple[tuple[Part, ...], tuple[ExtraNetwork, ...]]:
+    """A prompt's parts, at least one, and its extra networks."""
+    text, networks = split_networks(without_comments(prompt))
+    return tuple(_part(one) for one in _AND.split(text)), networks
+
+
+def without_comments(text: str) -> str:
+    """``text`` without what stands between ``#`` and the end of a line."""
+    return _COMMENT.sub("", text) if "#" in text else text
+
+
+def plain_text(prompt: str) -> str:
+    """What a prompt asks to see, in words alone: for a model that reads no syntax.
+
+    Of what changes over the steps the last counts; parts of no or negative weight are left out.
+    """
+    parts, _ = split_prompt(prompt)
+    shown = [part.text for part in parts if part.weight > 0]
+    texts = [pieces_of(text, _MANY_STEPS)[-1].text for text in shown]
+    spans = [[span.text for span in section] for text in texts for section in sections(text)]
+    return " ".join(" ".join("".join(words) for words in spans).split())
+
+
+def _part(text: str) -> Part:
+    """A part's text and weight: "a cat : 1.5" is ``a cat`` ×1.5, the only part of a prompt too."""
+    words, colon, number = text.rpartition(":")
+    if colon and (match := _WEIGHT.fullmatch(number)):
+        return Part(words.strip(), max(-MOST, min(MOST, float(match[1]))))
+    return Part(text.strip())
