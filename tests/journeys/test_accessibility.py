@@ -87,9 +87,9 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(page: Page) -> No
         if not now["seen"]:
             unseen.append(now["name"])
     for name in ("txt2img_generate", "easel_queue_open", "easel_theme", "easel_picture"):
-        assert name in reached, reached
+        assert name in reached, "\n".join(reached)
     for name in ("download", "copy_picture", "favourite", "delete", "reuse_all", "infotext"):
-        assert f"easel_{name}" in reached, reached
+        assert f"easel_{name}" in reached, "\n".join(reached)
     assert unseen == []
 
 

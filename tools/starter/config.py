@@ -28,7 +28,7 @@ class Recipe:
     vae_kl: float = 1e-4
 
     decoder_steps: int = 3000
-    decoder_noise: float = 0.06
+    decoder_noise: float = 0.12
     """Standard deviation added to unit-spread latents while the decoder is refined."""
 
     text_steps: int = 700

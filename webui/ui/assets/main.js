@@ -175,3 +175,14 @@ async function showDevice(jobs, patience = 6, pause = 1500) {
     // Only a decoration.
   }
 }
+
+// A browser stops with Tab at a list that scrolls, such as a long one of Gradio's drop-downs: that
+// list closes when its field loses the focus, and the focus would be lost with it.
+addEventListener(
+  "keydown",
+  ({ key }) => {
+    if (key !== "Tab") return;
+    for (const list of document.querySelectorAll(".option-list")) list.tabIndex = -1;
+  },
+  true,
+);
