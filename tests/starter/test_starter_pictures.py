@@ -27,15 +27,15 @@ ROOT = Path(__file__).resolve().parents[2]
 LEAST_RIGHT: Mapping[str, float] = {
     "colour": 0.90,
     "background": 0.91,
-    "shape": 0.50,
-    "glyph": 0.62,
+    "shape": 0.75,
+    "glyph": 0.80,
     "place": 0.75,
-    "size": 0.40,
-    "count": 0.50,
+    "size": 0.75,
+    "count": 0.70,
     "one": 0.80,
 }
-"""Least share of right answers to QUESTIONS: the gates, less one or two of so few pictures; for
-shape (the model card says how it falls short) and size (five questions) what is drawn, less one."""
+"""Least share of right answers to QUESTIONS: what is drawn, less one or two of so few pictures. The
+model card has the gates, and how shapes fall short of theirs."""
 CLEAR_PROMPT = "a large red circle on a white background"
 SEEDS = 4
 LEAST_CLEAR = 3

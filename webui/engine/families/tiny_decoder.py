@@ -41,9 +41,13 @@ class TinyDecoder:
 
 
 def empty_tiny(config: Mapping[str, Any]) -> AutoencoderTiny:
-    """The module for a ``preview_decoder/config.json``, without memory."""
+    """The module for a ``preview_decoder/config.json``, without memory.
+
+    diffusers writes ``block_out_channels`` into that file by itself, and warns when it reads it.
+    """
     build: Any = AutoencoderTiny.from_config
-    return weights.empty(lambda: build(dict(config)), TINY)
+    own = {name: value for name, value in config.items() if name != "block_out_channels"}
+    return weights.empty(lambda: build(own), TINY)
 
 
 def load(
