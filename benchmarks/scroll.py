@@ -1,8 +1,8 @@
 """Frames while the Library tab scrolls through 100,000 pictures in Chromium, without a GPU.
 
 The wheel turns every 16 ms for some seconds; counted is the time between frames (the target is 60 a
-second, 16.7 ms). As in ``benchmarks.library`` all rows share one small file; thumbnails are made for
-the rows that stay in view.
+second, 16.7 ms). As in ``benchmarks.library`` all rows share one small file; thumbnails are made
+for the rows that stay in view.
 """
 
 from __future__ import annotations
