@@ -61,6 +61,19 @@ def test_nothing_runs_over_the_edge(open_page: Open, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_width_and_height_stand_side_by_side_on_a_laptop(open_page: Open) -> None:
+    page = open_page()
+    page.set_viewport_size({"width": 1280, "height": 860})
+    boxes = [
+        page.locator(f"#txt2img_{name} input[type=number]").bounding_box()
+        for name in ("width", "height")
+    ]
+    assert boxes[0] is not None
+    assert boxes[1] is not None
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert boxes[0]["x"] + boxes[0]["width"] < boxes[1]["x"]
+
+
 def test_fingers_find_room(browser: Browser, server: Server) -> None:
     context = browser.new_context(
         viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True
