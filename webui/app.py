@@ -56,20 +56,24 @@ def open_services(
         stack.callback(catalog.close)
         library = Library(settings.paths.outputs, settings.paths.data, settings.saving)
         stack.callback(library.close)
-        wildcards = WildcardFolder(settings.paths.data / "wildcards")
+        wildcards = (
+            WildcardFolder(settings.paths.data / "wildcards")
+            if settings.prompts.wildcards
+            else None
+        )
         record = Journal(journal or settings.paths.data, url=url)
         for sentence in library.warnings:
             log.warning("%s", sentence)
         queue = JobQueue(
             record,
             make_executor(settings, worker),
-            resolve=Completer(catalog, wildcards.wildcards if settings.prompts.wildcards else None),
+            resolve=Completer(catalog, wildcards.wildcards if wildcards else None),
             keep=_keeper(catalog, library),
             capacity=SHARED_JOBS if settings.jobs.batching == "shared" else 1,
             preview_every=settings.jobs.preview_every,
         )
         stack.callback(queue.close)
-        yield Services(settings=settings, catalog=catalog, library=library, queue=queue)
+        yield Services(settings, catalog, library, queue, wildcards)
 
 
 def draw(settings: Settings, request: Request) -> Iterator[JobEvent]:

@@ -74,6 +74,35 @@ def test_the_whole_request_fills_the_form_where_the_text_cannot(site: Site) -> N
     assert alone["values"]["prompt"] == "a"
 
 
+def test_a_picture_of_the_library_is_sent_to_the_form_exactly(site: Site) -> None:
+    request = Txt2Img(prompt=TRAP, width=64, height=32, seed=4)
+    text = infotext(request, seed=4, model_hash=None, version="easel-1")
+    told = {"infotext": text, "index": 0, "seed": 4, "prompt": TRAP, "model": "first"}
+    pixels = Pixels(8, 8, bytes(192))
+    library = site.services.library
+    saved = library.save(pixels, **told, job_id="j", owner="local", exact=exact_text(request))
+    path = f"/api/v1/infotext/images/{saved.id}"
+    found = site.local.get(path).json()
+    assert found["exact"]
+    assert found["values"]["prompt"] == TRAP
+    library.file(saved.id).unlink()
+    assert site.local.get(path).json()["values"]["prompt"] == "a"
+    for wrong in ("nothing", "..%2f..%2fetc", "a" * 300):
+        assert site.local.get(f"/api/v1/infotext/images/{wrong}").status_code == 404
+
+
+def test_another_users_picture_is_not_there(tmp_path: Path) -> None:
+    with open_site(tmp_path, auth=[("ann", "one"), ("ben", "two")]) as site:
+        pixels = Pixels(8, 8, bytes(192))
+        saved = site.services.library.save(
+            pixels, infotext="a", index=0, seed=4, prompt="a", model="m", job_id="k", owner="ann"
+        )
+        path = f"/api/v1/infotext/images/{saved.id}"
+        away = site.away()
+        assert away.get(path, auth=("ann", "one")).status_code == 200
+        assert away.get(path, auth=("ben", "two")).status_code == 404
+
+
 def test_other_programs_are_read(site: Site) -> None:
     graph = {"1": {"class_type": "KSampler", "inputs": {
         "steps": 9, "positive": ["2", 0], "latent_image": ["3", 0]}},

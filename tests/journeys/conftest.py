@@ -25,8 +25,8 @@ FLAGS = (
     "--disable-sync",
 )
 PATIENCE = float(os.environ.get("EASEL_PATIENCE", "1"))  # how much slower this machine may be
-STEP_MS = 8000 * PATIENCE
-expect.set_options(timeout=5000 * PATIENCE)
+STEP_MS = 20000 * PATIENCE
+expect.set_options(timeout=15000 * PATIENCE)
 # What a returning visitor's browser remembers; a first visitor's view shows the prompt only.
 FULL_VIEW = """try {
     if (!localStorage.getItem("easel.view")) localStorage.setItem("easel.view", '"full"');

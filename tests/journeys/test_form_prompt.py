@@ -27,6 +27,10 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (folder / "data" / "tags").mkdir(parents=True)
     (folder / "data" / "tags" / "words.csv").write_text(TAGS, encoding="utf-8")
     (folder / "data" / "styles.csv").write_text(STYLES, encoding="utf-8")
+    for name in ("data/wildcards/sky/night.txt", "models/lora/Sky Detail.safetensors",
+                 "models/embeddings/skyline-neg.safetensors"):  # fmt: skip
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("one\ntwo\n", encoding="utf-8")
     with running(folder) as server:
         yield server
 
@@ -197,6 +201,25 @@ def test_completion(furnished: Server, open_page: Open, picture: Picture) -> Non
     page.keyboard.press("Escape")
     expect(options).to_have_count(0)
     expect(prompt).not_to_have_attribute("aria-expanded", "true")
+
+
+def test_completion_of_what_prompts_call(furnished: Server, open_page: Open) -> None:
+    page = open_page(furnished)
+    prompt = control(page, "prompt")
+    options = page.get_by_role("option")
+    for typed, found, taken in (
+        ("a __ni", ["sky/nightwildcard"], "a __sky/night__"),
+        ("__", ["sky/nightwildcard"], "__sky/night__"),
+        ("tree <lora:sk", ["Sky DetailLoRA"], "tree <lora:Sky Detail:1>"),
+        ("fog, skyl", ["skyline-negembedding"], "fog, skyline-neg, "),
+    ):
+        prompt.fill("")
+        prompt.press_sequentially(typed)
+        expect(options).to_have_text(found)
+        page.keyboard.press("Tab")
+        expect(prompt).to_have_value(taken)
+    prompt.press_sequentially("__sky/night__ and")
+    expect(options).to_have_count(0)
 
 
 def test_styles_are_written_into_what_is_drawn(furnished: Server, open_page: Open) -> None:

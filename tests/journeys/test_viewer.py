@@ -191,9 +191,9 @@ def test_compare(library: Page, filled: Filled, picture: Picture) -> None:
 
 def test_send_to_the_form(library: Page, filled: Filled, picture: Picture) -> None:
     open_nth(library, filled, 4)
-    large(library).get_by_role("button", name="Send to txt2img").click()
+    large(library).get_by_role("button", name="Send to", exact=True).click()
     picture(library, "viewer-send")
-    library.get_by_role("menuitem", name="All parameters").click()
+    library.get_by_role("menuitem", name="txt2img: all parameters").click()
     expect(large(library)).to_be_hidden()
     expect(control(library, "prompt")).to_be_visible()
     expect(control(library, "prompt")).to_have_value(subject(4))
@@ -204,10 +204,15 @@ def test_send_to_the_form(library: Page, filled: Filled, picture: Picture) -> No
     open_library(library)
     cell(library, filled[1][6]).click()
     bar = library.get_by_role("toolbar", name="What to do")
-    bar.get_by_role("button", name="Send to txt2img").click()
-    library.get_by_role("menuitem", name="Seed only").click()
+    bar.get_by_role("button", name="Send to", exact=True).click()
+    library.get_by_role("menuitem", name="txt2img: seed").click()
     expect(control(library, "seed")).to_have_value(str(COUNT - 7))
     expect(control(library, "prompt")).to_have_value("something else")
+    open_library(library)
+    bar.get_by_role("button", name="Send to", exact=True).click()
+    library.get_by_role("menuitem", name="PNG Info").click()
+    expect(library.locator("#easel_pnginfo_state")).to_contain_text("64 × 64 PNG")
+    expect(library.locator("#easel_pnginfo_told .easel-told-words").first).to_have_text(subject(6))
 
 
 def test_pictures_of_a_job(page: Page, picture: Picture) -> None:

@@ -31,6 +31,16 @@ class Recipe:
     decoder_noise: float = 0.12
     """Standard deviation added to unit-spread latents while the decoder is refined."""
 
+    sharpen_steps: int = 0
+    """Steps that an earlier checkpoint's autoencoder is trained further for."""
+    sharpen_lr: float = 8e-4
+    sharpen_anchor: float = 0.05
+    """Weight of staying near the earlier latents, in squares of their spread."""
+    hard: tuple[str, ...] = ("star", "triangle")
+    """Objects that are met more often, because they come out worst ..."""
+    hard_share: float = 0.3
+    """... and the share of the sharpened windows that show one of them whatever else is drawn."""
+
     text_steps: int = 700
     text_batch: int = 128
     text_lr: float = 1e-3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,10 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from webui import metadata
 from webui.api.assist_files import Counters, StyleFile, TagFiles
 from webui.api.guard import caller_of
-from webui.api.native import PREFIX, answer, read_json
+from webui.api.native import PREFIX, answer, own_picture, read_json
 from webui.api.styles import infer_styles
 from webui.api.told import view
-from webui.core.errors import Forbidden, InvalidRequest, TooLarge
+from webui.core.errors import EaselError, Forbidden, InvalidRequest, TooLarge
 from webui.core.picture_fields import MAX_PROMPT_CHARS
 from webui.core.requests import Txt2Img
 from webui.metadata.parsing import MAX_CHARS as MAX_INFOTEXT_CHARS
@@ -41,6 +42,8 @@ class Assist:
     def __init__(self, services: Services) -> None:
         data = services.settings.paths.data
         self._catalog = services.catalog
+        self._wildcards = services.wildcards
+        self._library = services.library
         self._infer: InfotextStyles = services.settings.prompts.infotext_styles
         self._styles = StyleFile(data / "styles.csv")
         self._tags = TagFiles(data / "tags")
@@ -60,13 +63,22 @@ class Assist:
                                                    emphasis="Original", negative=False)),
             ("POST", "/infotext/parse", self.parse, _json(text="")),
             ("POST", "/infotext/picture", self.picture, _PICTURE),
+            ("GET", "/infotext/images/{image_id}", self.kept, None),
         ):  # fmt: skip
             router.add_api_route(path, function, methods=[method], openapi_extra=extra)
         return router
 
     def names(self) -> Response:
-        """Names that a prompt may call upon, by kind, and how many tags can be searched."""
-        kinds = {"style": [style.name for style in self._styles.styles()]}
+        """Names that a prompt may call upon, by kind, and how many tags can be searched.
+
+        Kinds are style, wildcard, embedding and lora; the last two are files that are there.
+        """
+        kinds = {
+            "style": [style.name for style in self._styles.styles()],
+            "wildcard": self._wildcards.wildcards().names if self._wildcards else (),
+            "embedding": self._catalog.networks("embeddings"),
+            "lora": self._catalog.networks("lora"),
+        }
         found = [{"kind": kind, "name": name} for kind, names in kinds.items() for name in names]
         return answer({"names": found, "tags": len(self._tags.index())})
 
@@ -128,6 +140,19 @@ class Assist:
             if len(data) > MAX_PICTURE_BYTES:
                 raise TooLarge("A picture may have 32 MiB at most.")
         return answer(await run_in_threadpool(self._read_picture, bytes(data), whole))
+
+    def kept(self, request: Request, image_id: str) -> Response:
+        """The same of a picture in the library: from its file, or what the index knows of one whose
+        file says nothing."""
+        picture = own_picture(self._library, image_id, caller_of(request))
+        told = None
+        with contextlib.suppress(OSError, EaselError):
+            path = self._library.file(picture.id)
+            if path.stat().st_size <= MAX_PICTURE_BYTES:
+                told = metadata.read_picture(path.read_bytes())
+        if told is None or not told.infotext:
+            told = metadata.read_text(picture.infotext)
+        return answer(self._with_styles(view(told, self._catalog)))
 
     def _count(self, text: str, checkpoint: str, how: PromptReading) -> dict[str, Any]:
         model = self._catalog.resolve(checkpoint) if checkpoint else self._catalog.default()

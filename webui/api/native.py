@@ -24,6 +24,7 @@ from webui.core.samplers import CHOICES
 
 if TYPE_CHECKING:
     from webui.jobs import Job
+    from webui.library import Library
     from webui.services import Services
 
 LONGEST_POLL = 25.0
@@ -236,10 +237,15 @@ class Native:
         return job
 
     def _picture(self, image_id: str, caller: Caller) -> SavedImage:
-        picture = self._services.library.get(image_id) if _ID.fullmatch(image_id) else None
-        if picture is None or not (caller.is_admin or picture.owner == caller.user):
-            raise NotFound("There is no such picture.")
-        return picture
+        return own_picture(self._services.library, image_id, caller)
+
+
+def own_picture(library: Library, image_id: str, caller: Caller) -> SavedImage:
+    """A picture that the caller may see; other people's are not there: ``NotFound``."""
+    picture = library.get(image_id) if _ID.fullmatch(image_id) else None
+    if picture is None or not (caller.is_admin or picture.owner == caller.user):
+        raise NotFound("There is no such picture.")
+    return picture
 
 
 def picture_response(

@@ -14,6 +14,7 @@ from webui.catalog.folders import digest_of, identify_folder, weight_files
 from webui.catalog.hashes import Hashes
 from webui.catalog.header import read_header
 from webui.catalog.identify import identify_file
+from webui.catalog.networks import networks
 from webui.catalog.places import places
 from webui.catalog.scan import SUFFIX, Candidate, scan
 from webui.core.errors import EaselError, ErrorInfo, ModelError, NotFound, UnsafeFile
@@ -55,6 +56,10 @@ class Catalog:
     def problems(self) -> tuple[tuple[str, str], ...]:
         """Files and folders that cannot be used: name and one sentence each."""
         return tuple((name, info.message) for name, info in self._look().problems)
+
+    def networks(self, kind: str) -> dict[str, Path]:
+        """The files of ``kind`` "lora" or "embeddings" by the names that prompts call them by."""
+        return networks(places(self.models_dir, self.installation, kind))
 
     def default(self) -> ModelRef | None:
         """The checkpoint meant when none is named: the first of the user's own, else the

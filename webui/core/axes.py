@@ -24,6 +24,7 @@ from webui.core.requests import MAX_IMAGES, Changes, Txt2Img
 PROMPT_SR = "prompt_sr"
 PROMPT_ORDER = "prompt_order"
 SIZE = "size"
+LORA_WEIGHT = "lora_weight"
 MAX_CHARS = 100_000
 """The longest text of values."""
 
@@ -31,6 +32,7 @@ _NUMBER = r"[+-]?\s*\d{1,15}(?:\.\d{0,15})?"
 _RANGE = re.compile(
     rf"\s*({_NUMBER})\s*-\s*({_NUMBER})\s*(?:\(\s*({_NUMBER})\s*\)|\[\s*(\d{{1,9}})\s*\])?\s*"
 )
+_LORA = re.compile(r"<(lora|lyco):([^:<>]*)((?::[^<>]*)?)>", re.IGNORECASE)
 _SIZE_VALUE = re.compile(r"\s*(\d{1,5})\s*[xX×*]\s*(\d{1,5})\s*")
 _NO_AXES = {"batch_count", "batch_size", "best_of"}
 """What says how many pictures there are, which is not a property of one."""
@@ -79,6 +81,7 @@ def axis_kinds() -> tuple[AxisKind, ...]:
         AxisKind(PROMPT_SR, "Prompt S/R"),
         AxisKind(PROMPT_ORDER, "Prompt order"),
         AxisKind(SIZE, "Size"),
+        AxisKind(LORA_WEIGHT, "LoRA weight"),
         *(AxisKind(f.name, f.param.label, f.param.choices, f) for f in fields),
     )
 
@@ -232,8 +235,54 @@ def reordered(words: Sequence[str], order: Sequence[str], prompt: str) -> str:
     return "".join([*parts, prompt[end:]])
 
 
+def _lora_weights(kind: AxisKind, text: str, base: Txt2Img) -> list[Value]:
+    """Weights for every LoRA of the prompt, or for the one that the first value names."""
+    written = [value for value in split_values(text) if value]
+    called = {
+        match[2].strip().casefold(): match[2].strip() for match in _LORA.finditer(base.prompt)
+    }
+    if not called:
+        raise InvalidRequest(f"{kind.label} needs a LoRA in the prompt, such as <lora:name:1>.")
+    name = ""
+    if written and written[0].casefold() in called:
+        name = called[written.pop(0).casefold()]
+    values: list[Value] = []
+    for one in written:
+        weights = numbers(one) or [_weight(kind, one)]
+        _check_count(kind.label, len(values) + len(weights))
+        for weight in weights:
+            edit = partial(with_lora_weight, name, weight)
+            values.append(Value(f"{name or kind.label}: {weight:g}", edit=edit))
+    return values
+
+
+def _weight(kind: AxisKind, written: str) -> float:
+    if not re.fullmatch(_NUMBER, written):
+        raise InvalidRequest(
+            f"{kind.label} is {written[:60]!r}; give numbers, such as 0.5, 1, before them the name "
+            "of a LoRA of the prompt if only one is to vary."
+        )
+    return float("".join(written.split()))
+
+
+def with_lora_weight(name: str, weight: float, prompt: str) -> str:
+    """``prompt`` whose LoRAs (those called ``name`` in any case; "": all) have this one weight, for
+    UNet and text encoder; what else is written behind their name (``dyn=…``) stays."""
+
+    def weighted(match: re.Match[str]) -> str:
+        if name and match[2].strip().casefold() != name.casefold():
+            return match[0]
+        # Positions are weights (and a rank); what has a name is te=, unet= or something else.
+        named = [part for part in match[3].split(":")[1:] if "=" in part]
+        kept = [part for part in named if part.split("=")[0].strip() not in ("te", "unet")]
+        return f"<{':'.join([match[1], match[2], f'{weight:g}', *kept])}>"
+
+    return _LORA.sub(weighted, prompt)
+
+
 _READERS: dict[str, Callable[[AxisKind, str, Txt2Img], list[Value]]] = {
     PROMPT_SR: _replacements,
     PROMPT_ORDER: _orders,
     SIZE: _size_values,
+    LORA_WEIGHT: _lora_weights,
 }

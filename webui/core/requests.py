@@ -206,6 +206,11 @@ def _check_together(request: Txt2Img) -> None:
             f"{request.count * request.best_of}; the most is {MAX_IMAGES}.",
             field="best_of",
         )
+    if request.sigma_max and request.sigma_min >= request.sigma_max:
+        raise InvalidRequest(
+            f"Sigma min {request.sigma_min:g} is not below sigma max {request.sigma_max:g}.",
+            field="sigma_min",
+        )
     if (request.width or 0) * (request.height or 0) > MAX_PIXELS:
         raise InvalidRequest(
             f"A picture of {request.width}×{request.height} is larger than "

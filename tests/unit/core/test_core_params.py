@@ -58,6 +58,7 @@ UNKNOWN_TO_A1111 = {
         ({"seed": 2**32}, "seed", "the most is"),
         ({"seed": -2}, "seed", "the least is -1."),
         ({"batch_count": 100, "batch_size": 64}, "batch_count", "is 6400; the most is 1000."),
+        ({"sigma_min": 5, "sigma_max": 5}, "sigma_min", "Sigma min 5 is not below sigma max 5."),
         ({"banana": 1}, "banana", "There is no field 'banana'; the fields are prompt, "),
         ({"sampler_": 1}, "sampler_", "There is no field 'sampler_'; did you mean 'sampler'?"),
     ],

@@ -103,6 +103,7 @@ def test_values_of_fields(name: str, text: str, expected: list[Any] | None) -> N
         ("prompt_sr", "dog, cat", "did not find 'dog'"),
         ("prompt_sr", "", "needs the words"),
         ("prompt_order", "dog, cat", "did not find 'dog'"),
+        ("lora_weight", "1", "needs a LoRA in the prompt"),
         ("nothing", "1", "no axis"),
         ("batch_count", "1-2", "no axis"),
     ],
@@ -114,9 +115,33 @@ def test_bad_values_are_one_sentence(name: str, text: str, part: str) -> None:
     assert caught.value.field == "y"
 
 
+@pytest.mark.parametrize(
+    ("text", "prompts"),
+    [
+        ("0.5, 1", ["<lora:Ink:0.5> a <lora:fur:0.5:dyn=8>", "<lora:Ink:1> a <lora:fur:1:dyn=8>"]),
+        ("0-1 (+.5)", None),
+        ("INK, 0-1 [2]", ["<lora:Ink:0> a <lora:fur:1:2:te=3:dyn=8>",
+                          "<lora:Ink:1> a <lora:fur:1:2:te=3:dyn=8>"]),
+    ],
+)  # fmt: skip
+def test_weights_of_loras(text: str, prompts: list[str] | None) -> None:
+    base = Txt2Img(prompt="<lora:Ink:.2> a <lora:fur:1:2:te=3:dyn=8>", seed=1)
+    if prompts is None:
+        with pytest.raises(InvalidRequest, match="LoRA weight is '0-1 "):
+            parse_axis("lora_weight", text, base)
+        return
+    series = plan(base, {"script": "xyz", "x": {"axis": "lora_weight", "values": text}})
+    assert [series.picture(i).prompt for i in range(series.count)] == prompts
+
+
 def test_every_field_is_an_axis_but_the_counts() -> None:
     names = {f.name for f in fields_of(Txt2Img)} - {"batch_count", "batch_size", "best_of"}
-    assert {kind.name for kind in axis_kinds()} == names | {"prompt_sr", "prompt_order", "size"}
+    assert {kind.name for kind in axis_kinds()} == names | {
+        "prompt_sr",
+        "prompt_order",
+        "size",
+        "lora_weight",
+    }
 
 
 def test_cells_are_rows_of_columns_page_by_page() -> None:

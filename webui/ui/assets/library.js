@@ -3,7 +3,7 @@
 // Nothing is built or asked for before the tab is first shown.
 
 import { make, memory, setAttribute, setText, text, whenPresent } from "./dom.js";
-import { emptyTrash, favourite, pack, pictures, remove, restore, SENDABLE, sortInto, tag, toSend, undo } from "./library_actions.js";
+import { emptyTrash, favourite, pack, pictures, remove, restore, sendMenu, sortInto, tag, toSend, undo } from "./library_actions.js";
 import { askSure, askText, menu } from "./library_dialogs.js";
 import { Grid } from "./library_grid.js";
 import { SearchBox, valuesOf } from "./library_search.js";
@@ -385,7 +385,7 @@ export class Library {
       const found = await toSend(image, what);
       if (found) this.viewer.send(found);
     };
-    menu(anchor, SENDABLE.map(([what, key]) => ({ label: text(key), act: () => send(what) })));
+    sendMenu(anchor, { send, inspect: () => this.viewer.inspect(image) });
   }
 
   #compare() {

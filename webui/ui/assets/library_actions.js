@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { byId, make, text } from "./dom.js";
+import { menu } from "./library_dialogs.js";
 import { deleted, fileName, pictureUrl } from "./picture.js";
 import { toast } from "./toasts.js";
 
@@ -154,7 +155,7 @@ function unquoted(value) {
   }
 }
 
-export const SENDABLE = [
+const SENDABLE = [
   ["everything", "send_everything"],
   ["prompt", "send_prompt"],
   ["seed", "send_seed"],
@@ -166,14 +167,19 @@ export const SENDABLE = [
  */
 export async function toSend(image, what) {
   if (what === "seed" && image.seed >= 0) return part({ seed: image.seed });
-  const read = () => ask("infotext/parse", { body: { text: image.infotext ?? "" } });
-  const found = image.infotext ? await attempt(read) : { values: {} };
+  const found = await attempt(() => ask(`infotext/images/${encodeURIComponent(image.id)}`));
   if (!found) return null;
   const { prompt, negative_prompt = "", seed } = found.values;
   const chosen = { everything: found, prompt: part({ prompt, negative_prompt }), seed: part({ seed }) }[what];
   if (Object.values(chosen.values).some((value) => value !== undefined && value !== "")) return chosen;
   toast(text("no_parameters"), "note");
   return null;
+}
+
+/** What the button to send a picture on offers: parts of it for the form, and the tab that shows what it says. */
+export function sendMenu(anchor, { send, inspect }) {
+  const parts = SENDABLE.map(([what, key]) => ({ label: text(key), act: () => send(what) }));
+  menu(anchor, [...parts, { label: text("send_pnginfo"), act: inspect }]);
 }
 
 const part = (values) => ({ values, problems: [], has_parameters: false });

@@ -7,6 +7,7 @@
 
 import { address, ask } from "./api.js";
 
+const OPEN = 1; // a socket's readyState, as the standard numbers it
 const SOCKET_TRIES = 2; // sockets that fail to open before long polling is tried
 const SOCKET_OPENS_MS = 5000;
 const SILENCE_MS = 40000; // the server says something every 15 seconds
@@ -57,9 +58,9 @@ export class Link extends EventTarget {
   }
 
   #sendWish() {
-    if (this.#socketNow?.readyState === WebSocket.OPEN) {
-      this.#socketNow.send(JSON.stringify({ follow: this.#everyone ? "all" : null }));
-    }
+    const socket = this.#socketNow;
+    if (socket === null || socket.readyState !== OPEN) return; // the next one is told when it opens
+    socket.send(JSON.stringify({ follow: this.#everyone ? "all" : null }));
   }
 
   #tell(kind, detail) {

@@ -34,7 +34,11 @@ export async function start() {
   dressForm(form, jobs);
   new Sweeps(form);
   new SettingsTab(form);
-  new PngInfo((found) => fillIn(form, found));
+  const info = new PngInfo((found) => fillIn(form, found));
+  viewer.inspect = (image) => {
+    openTab("pnginfo");
+    info.readOwn(pictureUrl(image));
+  };
   const queue = new Queue(jobs, link);
   const stop = (how) => stopJob(how, jobs, results);
   results.onReuse = (values) => {

@@ -12,6 +12,8 @@ const HIDDEN = "stealth";
 
 export class PngInfo {
   #found = null;
+  #dressed = false;
+  #wanted = null; // the address of a picture to read when there is a place to show it
   #asked = 0; // only the newest question's answer is shown
 
   /** `send` gets what the server read, to be put into the form. */
@@ -45,7 +47,10 @@ export class PngInfo {
       this.readFile(pasted);
     });
     this.#receiveDrops(element);
+    this.#dressed = true;
     if (this.#found) this.#show(this.#found);
+    if (this.#wanted) this.readOwn(this.#wanted);
+    this.#wanted = null;
   }
 
   #receiveDrops(element) {
@@ -64,12 +69,18 @@ export class PngInfo {
       const [file] = event.dataTransfer.files;
       const url = event.dataTransfer.getData("text/uri-list").split("\n")[0];
       if (file) this.readFile(file);
-      else this.#ask(async () => this.#picture(await ownPicture(url)));
+      else this.readOwn(url);
     });
   }
 
   readFile(file) {
     return this.#ask(() => this.#picture(file));
+  }
+
+  /** Read a picture of this server's by its address, now or when the tab has been opened for the first time. */
+  readOwn(url) {
+    if (!this.#dressed) return void (this.#wanted = url);
+    return this.#ask(async () => this.#picture(await ownPicture(url)));
   }
 
   readText(words) {

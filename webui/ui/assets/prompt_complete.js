@@ -1,4 +1,4 @@
-// Completion in a prompt: tags by use, and styles, in a list below what is being typed.
+// Completion in a prompt: tags by use, styles, wildcards, embeddings and LoRAs, in a list below what is being typed.
 
 import { ask } from "./api.js";
 import { make, setAttribute, text } from "./dom.js";
@@ -15,13 +15,26 @@ const KINDS = {
     replaceRange(area, range.start, range.end, "");
     styles.choose(entry.name);
   },
-  tag: (entry, { area, range }) => {
-    const behind = area.value.slice(range.end);
-    replaceRange(area, range.start, range.end, entry.text + (/^\s*[,)\]}|:]/.test(behind) ? "" : ", "));
+  wildcard: (entry, { area, range }) => {
+    const end = range.end + (area.value.startsWith("__", range.end) ? 2 : 0);
+    replaceRange(area, range.start, end, `__${entry.name}__`);
   },
+  embedding: (entry, place) => write(entry.name, place),
+  lora: (entry, { area, range }) => {
+    const end = range.end + (area.value[range.end] === ">" ? 1 : 0);
+    replaceRange(area, range.start, end, `<lora:${entry.name}:1>`);
+  },
+  tag: (entry, place) => write(entry.text, place),
 };
 
-const KIND_TEXTS = { style: "kind_style" };
+const KIND_TEXTS = { style: "kind_style", wildcard: "kind_wildcard", embedding: "kind_embedding", lora: "kind_lora" };
+const MOST_NAMES = 5; // beside tags; where only names can stand, as many as fit
+
+/** Put words in the place of what was typed, and a comma behind them unless something else follows. */
+function write(words, { area, range }) {
+  const behind = area.value.slice(range.end);
+  replaceRange(area, range.start, range.end, words + (/^\s*[,)\]}|:]/.test(behind) ? "" : ", "));
+}
 
 const known = { at: 0, names: [], tags: 0 };
 let lists = 0;
@@ -75,23 +88,23 @@ export class Completion {
 
   async #look() {
     const range = { ...queryAt(this.area.value, this.area.selectionStart), end: this.area.selectionStart };
-    if (!range.query || this.area.selectionEnd !== range.end) return this.close();
+    if (!(range.query || range.kind) || this.area.selectionEnd !== range.end) return this.close();
     this.#asking?.abort();
     const asking = (this.#asking = new AbortController());
-    const entries = await this.#find(range.query, asking.signal);
+    const entries = await this.#find(range, asking.signal);
     if (asking.signal.aborted || document.activeElement !== this.area) return;
     this.close();
     if (entries.length) this.#open(range, entries);
   }
 
-  async #find(query, signal) {
+  async #find({ query, kind }, signal) {
     try {
       if (Date.now() - known.at > NAMES_MS) Object.assign(known, await ask("names", { signal }), { at: Date.now() });
-      const wanted = plain(query);
-      const names = known.names.filter((entry) => KINDS[entry.kind] && plain(entry.name).startsWith(wanted));
+      const names = fitting(query, kind);
+      if (kind) return names.slice(0, MOST);
       const path = `tags?limit=${MOST}&q=${encodeURIComponent(query.slice(0, 200))}`;
       const { tags } = known.tags ? await ask(path, { signal }) : { tags: [] };
-      return [...names.slice(0, 5), ...tags.map((tag) => ({ kind: "tag", ...tag }))].slice(0, MOST);
+      return [...names.slice(0, MOST_NAMES), ...tags.map((tag) => ({ kind: "tag", ...tag }))].slice(0, MOST);
     } catch {
       return []; // typing goes on without help
     }
@@ -145,6 +158,13 @@ export class Completion {
 /** Names are asked for anew: one was added or deleted. */
 export function namesChanged() {
   known.at = 0;
+}
+
+/** The known names that begin so, or a part of whose path does; of one kind only if that is given. */
+function fitting(query, kind) {
+  const wanted = plain(query);
+  const begins = (name) => plain(name).startsWith(wanted) || plain(name.split("/").at(-1)).startsWith(wanted);
+  return known.names.filter((entry) => KINDS[entry.kind] && (!kind || entry.kind === kind) && begins(entry.name));
 }
 
 const plain = (name) => name.toLowerCase().replaceAll("_", " ").trim();

@@ -61,9 +61,22 @@ export function unmatched(text) {
   return [...found, ...Object.values(open).flat()].sort((a, b) => a - b);
 }
 
-/** The beginning of a word or phrase before the caret that a list may complete: {start, query}. */
+// A call that has been begun, by the kind of what it names; the last group is the name so far.
+const CALLS = [
+  ["lora", /<(?:lora|lyco):([^<>:\n]*)$/i],
+  ["wildcard", /(?<![^\s,.;:|()[\]{}<>])__((?:(?!__)[^,|()[\]{}<>\n])*)$/],
+];
+
+/**
+ * The beginning of a word or phrase before the caret that a list may complete: {start, query}, and `kind` where only names
+ * of that kind can stand.
+ */
 export function queryAt(text, caret) {
   const before = text.slice(Math.max(0, caret - 200), caret);
+  for (const [kind, pattern] of CALLS) {
+    const begun = pattern.exec(before);
+    if (begun) return { kind, start: caret - begun[0].length, query: begun[1] };
+  }
   const [query] = /[^,\n()[\]{}<>|:]*$/.exec(before.replace(/\\([()[\]])/g, "__"));
   const typed = query.trimStart();
   return { start: caret - typed.length, query: caret ? before.slice(before.length - typed.length) : "" };

@@ -235,4 +235,4 @@ export class Sweeps {
 }
 
 /** What kind of example an axis shows where its values are typed; others show a list or a range. */
-const EXAMPLES = { prompt_sr: "words", prompt_order: "words", prompt: "words", negative_prompt: "words", size: "size" };
+const EXAMPLES = { prompt_sr: "words", prompt_order: "words", prompt: "words", negative_prompt: "words", size: "size", lora_weight: "range" };

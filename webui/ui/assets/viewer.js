@@ -2,8 +2,7 @@
 
 import { Compare } from "./compare.js";
 import { make, setAttribute, setText, text } from "./dom.js";
-import { favourite, pictures, remove, restore, save, SENDABLE, undo, toSend } from "./library_actions.js";
-import { menu } from "./library_dialogs.js";
+import { favourite, pictures, remove, restore, save, sendMenu, undo, toSend } from "./library_actions.js";
 import { copyPicture } from "./picture.js";
 import { icon } from "./viewer_icons.js";
 import { InfoPanel } from "./viewer_info.js";
@@ -191,7 +190,14 @@ export class Viewer {
   }
 
   #sendMenu() {
-    menu(this.buttons.send, SENDABLE.map(([what, key]) => ({ label: text(key), act: () => this.#send(what) })));
+    sendMenu(this.buttons.send, { send: (what) => this.#send(what), inspect: () => this.#inspect() });
+  }
+
+  #inspect() {
+    const image = this.#image;
+    this.#back = null;
+    this.close();
+    this.inspect(image);
   }
 
   async #send(what) {
