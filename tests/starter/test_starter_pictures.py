@@ -173,7 +173,7 @@ def shows_the_circle(verdict: Verdict) -> bool:
 
 @pytest.fixture(scope="module")
 def circles(artist: Artist) -> dict[str, Verdict]:
-    """What is measured in CLEAR_PROMPT's pictures: every sampler's, and Euler's on all schedules."""
+    """What is measured in CLEAR_PROMPT's picture: by every sampler, and on every schedule."""
     fields: dict[str, dict[str, object]] = {
         f"sampler {n}": {"sampler": n} for n in SAMPLERS.names()
     }

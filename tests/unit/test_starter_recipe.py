@@ -41,12 +41,20 @@ from tools.starter.scene import (
     draw_scene,
     subjects,
 )
-from tools.starter.state import load_state
+from tools.starter.sharpen_stage import Sharpener, hard_scene, sharp_loss, sharpen, window
+from tools.starter.state import StopRequest, load_state, save_atomically
 from tools.starter.text import load_or_learn, token_ids
 from tools.starter.text_stage import OPTIONS, FactHeads, labels_of, text_loss
 from tools.starter.threads import ThreadTuner
 from tools.starter.together import Meeting
-from tools.starter.unet_stage import UNetTrainer, assist, batch_at, current, disagreement
+from tools.starter.unet_stage import (
+    UNetTrainer,
+    assist,
+    batch_at,
+    choose_scenes,
+    current,
+    disagreement,
+)
 from tools.starter.vae_stage import standardise, to_tensor
 
 WHITE = Background("plain", "white")
@@ -565,3 +573,67 @@ def test_thread_tuner_stays_with_the_faster_count(monkeypatch):
     finally:
         torch.set_num_threads(before)
     assert used == [1, 1, 1, 2, 2, 2, 1, 1]
+
+
+# ---- sharpening
+
+
+def test_hard_objects_are_met_more_often(scenes):
+    rng = np.random.default_rng(1)
+    often = Counter(hard_scene(rng, {"star": 4.0}).things[0].what for _ in range(1500))
+    assert 2.5 < often["star"] / often["circle"] < 6.5
+    cache = LatentCache(CachePlan((64, 64), 1), tuple(scenes), torch.zeros(len(scenes), 4, 1, 1))
+    recipe = replace(Recipe(), hard=(("star", 4.0),), glyph_share=0.5)
+    chosen = Counter(scenes[i].things[0].what for i in choose_scenes(rng, cache, 6000, recipe))
+    assert 3 < chosen["star"] / chosen["circle"] * often_in(scenes, "circle", "star") < 5.3
+    assert abs(sum(chosen[name] for name in GLYPHS) / 6000 - 0.5) < 0.03
+
+
+def often_in(scenes: list[Scene], one: str, other: str) -> float:
+    """How many times as often one object is met than another."""
+    whats = Counter(scene.things[0].what for scene in scenes)
+    return whats[one] / whats[other]
+
+
+def test_windows_show_an_object(scenes):
+    rng = np.random.default_rng(2)
+    plain = [s for s in scenes if s.background.kind == "plain" and not s.style][:40]
+    for scene in plain:
+        shown = window(rng, scene, 64)
+        assert shown.shape == (64, 64, 3)
+        assert len(np.unique(shown.reshape(-1, 3), axis=0)) > 1
+
+
+def test_edges_count_more_than_faces():
+    x = torch.zeros(1, 3, 16, 16)
+    x[..., 8:] = 1.0
+    at_edge, on_face = x.clone(), x.clone()
+    at_edge[..., 7] += 0.5
+    on_face[..., 2] += 0.5
+    assert sharp_loss(x, x) == 0
+    assert sharp_loss(at_edge, x) > 1.5 * sharp_loss(on_face, x)
+
+
+def test_sharpening_changes_both_halves_and_goes_on_where_it_stopped(tmp_path):
+    torch.manual_seed(0)
+    vae = build_vae(128)
+    before = {name: weight.clone() for name, weight in vae.state_dict().items()}
+    recipe = replace(Recipe(), sharpen_steps=4, vae_batch=4, hard=(("star", 3.0),))
+    trainer = Sharpener(vae, recipe, tmp_path)
+    for _ in range(2):
+        assert trainer.advance() > 0
+    trainer.save()
+    changed = [n for n, w in vae.state_dict().items() if not torch.equal(w, before[n])]
+    assert any(n.startswith("encoder") for n in changed)
+    assert any(n.startswith("decoder") for n in changed)
+    torch.manual_seed(0)
+    again = Sharpener(build_vae(128), recipe, tmp_path)
+    assert again.step == 2
+    assert again.advance() == pytest.approx(trainer.advance(), rel=1e-4)
+
+
+def test_a_sharpened_autoencoder_is_finished(tmp_path):
+    save_atomically({"step": 9, "done": True, "sharpened": True}, tmp_path / "vae.pt")
+    recipe = replace(Recipe(), sharpen_steps=4)
+    assert sharpen(build_vae(128), recipe, tmp_path, StopRequest(), ThreadTuner(1))
+    assert [path.name for path in tmp_path.iterdir()] == ["vae.pt"]

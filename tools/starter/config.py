@@ -36,10 +36,8 @@ class Recipe:
     sharpen_lr: float = 8e-4
     sharpen_anchor: float = 0.05
     """Weight of staying near the earlier latents, in squares of their spread."""
-    hard: tuple[str, ...] = ("star", "triangle")
-    """Objects that are met more often, because they come out worst ..."""
-    hard_share: float = 0.3
-    """... and the share of the sharpened windows that show one of them whatever else is drawn."""
+    hard: tuple[tuple[str, float], ...] = ()
+    """Objects that come out worst, and how many times as often they are met."""
 
     text_steps: int = 700
     text_batch: int = 128
@@ -133,3 +131,13 @@ FURTHER = replace(
     input_noise=0.1,
 )
 """What an earlier checkpoint (`--start`) is trained further with."""
+
+SHARPER = replace(
+    FURTHER,
+    sharpen_steps=6_500,
+    hard=(("star", 3.0), ("triangle", 1.5)),
+    unet_steps=6_500,
+    glyph_share=0.4,
+    input_noise=0.05,
+)
+"""As FURTHER, with an autoencoder that is trained further first (`--sharpen`)."""

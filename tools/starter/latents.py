@@ -32,6 +32,11 @@ class LatentCache:
     latents: torch.Tensor
 
     @functools.cached_property
+    def whats(self) -> np.ndarray:
+        """What each scene shows: str [N]."""
+        return np.array([scene.things[0].what for scene in self.scenes])
+
+    @functools.cached_property
     def has_glyph(self) -> np.ndarray:
         """Which scenes show a glyph: bool [N]."""
         return np.array([scene.things[0].what in GLYPHS for scene in self.scenes])

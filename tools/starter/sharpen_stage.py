@@ -52,13 +52,13 @@ def window(rng: np.random.Generator, scene: Scene, size: int) -> np.ndarray:
     return picture[top : top + size, left : left + size]
 
 
-def hard_scene(rng: np.random.Generator, hard: tuple[str, ...], share: float) -> Scene:
-    """A random scene; of one of the `hard` objects with the given probability."""
-    subject: Subject = draw_subject(rng, MIXTURE)
-    if rng.random() < share:
-        while subject.what not in hard:
-            subject = draw_subject(rng, MIXTURE)
-    return draw_scene(rng, subject=subject)
+def hard_scene(rng: np.random.Generator, hard: dict[str, float]) -> Scene:
+    """A random scene; the `hard` objects so many times as often as others."""
+    most = max(hard.values(), default=1.0)
+    while True:
+        subject: Subject = draw_subject(rng, MIXTURE)
+        if rng.random() < hard.get(subject.what, 1.0) / most:
+            return draw_scene(rng, subject=subject)
 
 
 def steepness(x: torch.Tensor) -> torch.Tensor:
@@ -108,7 +108,7 @@ class Sharpener:
         rng = step_rng(recipe.seed, "sharpen", self.step)
         ordinary = round(0.85 * recipe.vae_batch)
         images = [
-            window(rng, hard_scene(rng, recipe.hard, recipe.hard_share), recipe.crop_size)
+            window(rng, hard_scene(rng, dict(recipe.hard)), recipe.crop_size)
             for _ in range(ordinary)
         ]
         others = range(recipe.vae_batch - ordinary)
@@ -142,13 +142,14 @@ class Sharpener:
 def sharpen(
     vae: AutoencoderKL, recipe: Recipe, state: Path, stop: StopRequest, tuner: ThreadTuner
 ) -> bool:
-    """Train the autoencoder in place and keep it as the finished one; False when asked to stop.
+    """Train the autoencoder in place and keep it as the finished one, if the recipe wants that;
+    False when asked to stop.
 
-    It begins with the refined decoder where the state folder has one.
+    It begins with the refined decoder where the state folder has one. Afterwards that one and the
+    preview decoder are gone, because they are of the earlier latents.
     """
     log, path = Log(state / "log.jsonl"), state / "vae.pt"
-    saved = load_state(path)
-    if saved and saved["step"] >= recipe.sharpen_steps and saved.get("sharpened"):
+    if not recipe.sharpen_steps or (load_state(path) or {}).get("sharpened"):
         return True
     load_refined(vae, state)
     trainer = Sharpener(vae, recipe, state)
@@ -168,5 +169,7 @@ def sharpen(
             return False
     finish(vae, recipe, path, log)
     finished = load_state(path) or {}
+    for stale in ("decoder.pt", "tiny.pt"):
+        (state / stale).unlink(missing_ok=True)
     save_atomically(finished | {"step": recipe.sharpen_steps, "sharpened": True}, path)
     return True

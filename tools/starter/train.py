@@ -21,13 +21,14 @@ import torch
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from tools.starter.adopt import adopt
-from tools.starter.config import DEFAULT_OUT, DEFAULT_STATE, FURTHER, Recipe
+from tools.starter.config import DEFAULT_OUT, DEFAULT_STATE, FURTHER, SHARPER, Recipe
 from tools.starter.contexts import Captioner
 from tools.starter.decoder_stage import load_refined, refine_decoder
 from tools.starter.export import Trained, export
 from tools.starter.image_stage import DEFAULT_CLIP_OUT, export_clip, train_image
 from tools.starter.latents import load_cache
 from tools.starter.preview_stage import has_tiny, train_tiny
+from tools.starter.sharpen_stage import sharpen
 from tools.starter.state import Log, StopRequest
 from tools.starter.text import load_or_learn
 from tools.starter.text_stage import train_text
@@ -48,6 +49,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, help="length of the UNet stage")
     parser.add_argument("--vae-steps", type=int, help="length of the autoencoder stage")
     parser.add_argument("--start", type=Path, help="earlier checkpoint whose UNet to train further")
+    parser.add_argument(
+        "--sharpen", action="store_true", help="with --start: its autoencoder is trained first"
+    )
     parser.add_argument("--bf16", action="store_true", help="UNet in bfloat16 on the CPU")
     parser.add_argument("--lead", action="store_true", help="take in what an assistant brings")
     parser.add_argument("--assist", action="store_true", help="be the second process of a leader")
@@ -65,7 +69,9 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
         "vae_steps": options.vae_steps,
         "bf16": options.bf16,
     }
-    recipe = FURTHER if options.start else Recipe()
+    recipe = Recipe()
+    if options.start:
+        recipe = SHARPER if options.sharpen else FURTHER
     return replace(recipe, **{name: value for name, value in changes.items() if value})
 
 
@@ -94,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.start:
         adopt(options.start, options.state)
     vae = train_vae(recipe, options.state, options.device, stop, tuner)
-    if vae is None:
+    if vae is None or not sharpen(vae, recipe, options.state, stop, tuner):
         return 3
     tokenizer = load_or_learn(options.state / "tokenizer", recipe.seed, recipe.vocabulary)
     text_encoder = train_text(recipe, options.state, tokenizer, options.device, stop, tuner)
@@ -106,7 +112,11 @@ def main(argv: list[str] | None = None) -> int:
     if not options.export_only:
         plans = recipe.caches[: len(current(recipe.cache_shares, options.caches_until))]
         caches = [load_cache(vae, options.state, log, plan, seed=recipe.seed) for plan in plans]
-    stream = "assist" if options.assist else "further" if options.start else "unet"
+    stream = "unet"
+    if options.start:
+        stream = "sharper" if options.sharpen else "further"
+    if options.assist:
+        stream = "assist"
     trainer = UNetTrainer(
         recipe, options.state, caches, captioner, options.device, options.start, stream
     )

@@ -57,9 +57,14 @@ def choose_cache(rng: np.random.Generator, caches: list[LatentCache], shares: Sh
 def choose_scenes(
     rng: np.random.Generator, cache: LatentCache, count: int, recipe: Recipe
 ) -> np.ndarray:
-    """Numbers of so many of the cache's scenes: glyphs and shapes as often as the recipe says."""
+    """Numbers of so many of the cache's scenes: glyphs and shapes as often as the recipe says, and
+    among each the hard ones more often."""
     glyph, share = cache.has_glyph, recipe.glyph_share
-    weights = np.where(glyph, share / glyph.mean(), (1 - share) / (~glyph).mean())
+    weights = np.ones(len(glyph))
+    for what, times in recipe.hard:
+        weights[cache.whats == what] = times
+    for group, part in ((glyph, share), (~glyph, 1 - share)):
+        weights[group] *= part / weights[group].sum()
     edges = np.cumsum(weights)
     return np.searchsorted(edges, rng.random(count) * edges[-1])
 
