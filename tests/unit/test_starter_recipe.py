@@ -41,7 +41,8 @@ from tools.starter.scene import (
     draw_scene,
     subjects,
 )
-from tools.starter.sharpen_stage import Sharpener, hard_scene, sharp_loss, sharpen, window
+from tools.starter.sharp import hard_scene, sharp_loss, window
+from tools.starter.sharpen_stage import Sharpener, sharpen
 from tools.starter.state import StopRequest, load_state, save_atomically
 from tools.starter.text import load_or_learn, token_ids
 from tools.starter.text_stage import OPTIONS, FactHeads, labels_of, text_loss

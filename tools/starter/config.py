@@ -28,6 +28,7 @@ class Recipe:
     vae_kl: float = 1e-4
 
     decoder_steps: int = 3000
+    decoder_lr: float = 1.2e-3
     decoder_noise: float = 0.12
     """Standard deviation added to unit-spread latents while the decoder is refined."""
 
@@ -135,9 +136,9 @@ FURTHER = replace(
 SHARPER = replace(
     FURTHER,
     sharpen_steps=6_500,
-    hard=(("star", 3.0), ("triangle", 1.5)),
-    unet_steps=6_500,
-    glyph_share=0.4,
-    input_noise=0.05,
+    hard=(("star", 2.5), ("triangle", 1.5)),
+    decoder_lr=5e-4,
+    unet_steps=7_000,
+    input_noise=0.07,
 )
 """As FURTHER, with an autoencoder that is trained further first (`--sharpen`)."""

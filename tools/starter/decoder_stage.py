@@ -15,6 +15,7 @@ from diffusers.models import AutoencoderKL
 from tools.starter.config import Recipe
 from tools.starter.models import SCALING_FACTOR
 from tools.starter.render import render_varied
+from tools.starter.sharp import hard_scene, sharp_loss, window
 from tools.starter.state import Log, StopRequest, load_state, save_atomically, step_rng, torch_rng
 from tools.starter.threads import ThreadTuner
 from tools.starter.vae_stage import (
@@ -33,12 +34,18 @@ def decoder_parameters(vae: AutoencoderKL) -> list[torch.nn.Parameter]:
 
 
 def decoder_loss(vae: AutoencoderKL, recipe: Recipe, step: int) -> torch.Tensor:
-    """Reconstruction from latents with some noise on top, as a denoiser's results have."""
+    """Reconstruction from latents with some noise on top, as a denoiser's results have.
+
+    Where the recipe names hard objects, from windows around objects, edges counting more.
+    """
     rng = step_rng(recipe.seed, "decoder", step)
     varied = recipe.vae_batch // 4
     images = [render_varied(rng, recipe.crop_size, 0.0) for _ in range(varied)]
     plain = range(recipe.vae_batch - varied)
-    images.extend(render_varied(rng, recipe.crop_size, 1.0) for _ in plain)
+    if hard := dict(recipe.hard):
+        images.extend(window(rng, hard_scene(rng, hard), recipe.crop_size) for _ in plain)
+    else:
+        images.extend(render_varied(rng, recipe.crop_size, 1.0) for _ in plain)
     x = to_tensor(images).to(vae.device)
     with torch.autocast(vae.device.type, torch.bfloat16, enabled=has_fast_bf16(vae.device)):
         with torch.no_grad():
@@ -46,7 +53,7 @@ def decoder_loss(vae: AutoencoderKL, recipe: Recipe, step: int) -> torch.Tensor:
         noise = torch.randn(z.shape, generator=torch_rng(rng)).to(z.device)
         spread = recipe.decoder_noise / SCALING_FACTOR
         out = vae.decode(z + spread * noise).sample.float()
-    return reconstruction_loss(out, x)
+    return sharp_loss(out, x) if hard else reconstruction_loss(out, x)
 
 
 def save(vae: AutoencoderKL, optimizer: torch.optim.Optimizer, step: int, path: Path) -> None:
@@ -72,7 +79,7 @@ def refine_decoder(
     parameters = decoder_parameters(vae)
     for parameter in parameters:
         parameter.requires_grad_(True)
-    optimizer = torch.optim.AdamW(parameters, recipe.vae_lr, (0.9, 0.99), weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(parameters, recipe.decoder_lr, (0.9, 0.99), weight_decay=1e-4)
     path, log, first = state / "decoder.pt", Log(state / "log.jsonl"), 0
     if saved := load_state(path):
         first = saved["step"]
@@ -80,7 +87,7 @@ def refine_decoder(
         optimizer.load_state_dict(saved["optimizer"])
     since, losses = time.monotonic(), []
     for step in range(first, recipe.decoder_steps):
-        set_rate(optimizer, learning_rate(step, recipe.decoder_steps, recipe.vae_lr, 50, 0.6))
+        set_rate(optimizer, learning_rate(step, recipe.decoder_steps, recipe.decoder_lr, 50, 0.6))
         with tuner.step():
             loss = decoder_loss(vae, recipe, step)
             loss.backward()
