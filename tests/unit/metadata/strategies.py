@@ -48,6 +48,8 @@ def _build(values: dict[str, Any]) -> Txt2Img:
         values |= {"batch_count": 3, "batch_size": 2, "best_of": 1}
     if (values["width"] or 0) * (values["height"] or 0) > 2048 * 4096:
         values["height"] = 64
+    if values["sigma_min"] >= values["sigma_max"]:
+        values["sigma_max"] = 0.0
     return Txt2Img(**values)
 
 
