@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher.layout import Layout, read_stamp
+from launcher.layout import EXTRAS, Layout, read_stamp
 from launcher.packages import ensure
 from launcher.running import LaunchError, say
 from launcher.testing import run_tests
@@ -20,6 +20,7 @@ Easel: draw with diffusion models in your browser.
   python launch.py [options]             the same, with options of `webui serve`:
       --port N  --listen HOST  --share  --auth USER:PASS  --models-dir DIR  --output-dir DIR
       --device DEVICE  --inline  --no-browser
+      --mcp  --metrics                   for agents, for Prometheus; what they need is installed
   python launch.py install               only make the environment
   python launch.py generate "a prompt"   draw without a server (generate --help tells more)
   python launch.py doctor                say what is installed and what is wrong
@@ -101,6 +102,9 @@ def launch(layout: Layout, call: Call) -> int:
         raise LaunchError(f"install takes no {call.arguments[0]!r}; see launch.py --help.")
     request = call.torch or read_stamp(layout).get("torch") or "auto"
     ensure(layout, request, "test" if call.command == "test" else "run", call.again)
+    for extra in EXTRAS:
+        if call.command == "serve" and f"--{extra}" in call.arguments:
+            ensure(layout, request, extra)
     if call.command == "install":
         say("Ready: start with `python launch.py`.")
         return 0

@@ -14,7 +14,13 @@ from pathlib import Path
 from launcher.gpu import gpu_signature
 from launcher.running import read_text, say
 
-NEEDS = {"run": ("run",), "test": ("run", "test", "reference")}
+EXTRAS = ("mcp", "metrics")
+"""Optional dependencies of pyproject.toml that a flag of `webui serve` of the same name needs."""
+NEEDS = {
+    "run": ("run",),
+    "test": ("run", "test", "reference"),
+    **{extra: ("run", extra) for extra in EXTRAS},
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class Layout:
             "run": data["project"]["dependencies"],
             "test": extras.get("test", []),
             "reference": data.get("dependency-groups", {}).get("reference", []),
+            **{extra: extras.get(extra, []) for extra in EXTRAS},
         }
 
 
@@ -88,7 +95,7 @@ def stamp_key(layout: Layout, torch_request: str, needs: Sequence[str]) -> str:
 
 
 def is_current(layout: Layout, torch_request: str, purpose: str) -> bool:
-    """Whether everything for this purpose ("run" or "test") is installed as the pins say."""
+    """Whether everything for this purpose (a key of NEEDS) is installed as the pins say."""
     if not layout.python.exists():
         return False
     key = stamp_key(layout, torch_request, NEEDS[purpose])

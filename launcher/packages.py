@@ -9,7 +9,7 @@ from pathlib import Path
 
 from launcher.environment import environment_version, installed_version, make_environment, pip
 from launcher.gpu import detect_gpu
-from launcher.layout import Layout, Target, is_current, only_one, write_stamp
+from launcher.layout import EXTRAS, NEEDS, Layout, Target, is_current, only_one, write_stamp
 from launcher.network import reachable
 from launcher.running import LaunchError, UnavailableError, output_of, run, say, step
 from launcher.torch_choice import TORCH, TorchChoice, choose_torch, requested_torch
@@ -36,6 +36,12 @@ def ensure(layout: Layout, torch_request: str, purpose: str = "run", again: bool
         if purpose == "test" and not is_current(layout, torch_request, "test"):
             install_test_tools(layout)
             write_stamp(layout, torch_request, "run", "test")
+        if purpose in EXTRAS and not is_current(layout, torch_request, purpose):
+            with step("1/1", f"install what {purpose} needs"):
+                pins = str(layout.venv / "constraints.txt")
+                pip(layout, "-c", pins, *layout.project()[purpose])
+            there = [name for name in NEEDS if is_current(layout, torch_request, name)]
+            write_stamp(layout, torch_request, *there, purpose)
 
 
 def install(layout: Layout, torch_request: str) -> None:

@@ -10,6 +10,7 @@ import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -69,8 +70,10 @@ def open_services(
             make_executor(settings, worker),
             resolve=Completer(catalog, wildcards.wildcards if wildcards else None),
             keep=_keeper(catalog, library),
+            round_off=partial(grids_of, library),
             capacity=SHARED_JOBS if settings.jobs.batching == "shared" else 1,
             preview_every=settings.jobs.preview_every,
+            limits=settings.limits,
         )
         stack.callback(queue.close)
         yield Services(settings, catalog, library, queue, wildcards)
@@ -113,10 +116,12 @@ def serve(settings: Settings) -> int:
             (user, password), *_ = people.auth
             _say(f"Log in as {user} with the password {password}")
         application = api.create_app(services, settings, auth=people.auth)
-        ui.mount(application, services, settings)
+        ui.mount(application, services, settings, mcp=settings.server.mcp)
 
         def ready(address: str) -> None:
             _say(f"Easel is at {address}")
+            if settings.server.mcp:
+                _say(f"Agents draw by MCP at {address}/gradio_api/mcp/")
             services.queue.start()
             if settings.server.browser:
                 threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
@@ -167,12 +172,10 @@ def make_executor(settings: Settings, worker: str = WORKER) -> Executor:
     return LocalExecutor(arguments, module=worker)
 
 
-def _keeper(
-    catalog: Catalog, library: Library
-) -> Callable[[Job, JobImage], tuple[SavedImage, ...]]:
-    """Save a finished picture with its parameters, and a grid with the last of a series."""
+def _keeper(catalog: Catalog, library: Library) -> Callable[[Job, JobImage], SavedImage]:
+    """Save a finished picture with its parameters, and a grid with the last of a batch."""
 
-    def keep(job: Job, image: JobImage) -> tuple[SavedImage, ...]:
+    def keep(job: Job, image: JobImage) -> SavedImage:
         origin = origin_of(job, image.index)
         request = origin.request
         model_hash = catalog.model_hash(origin.model, wait=HASH_SECONDS)
@@ -208,7 +211,7 @@ def _keeper(
             whole = whole.base
         if isinstance(whole, Txt2Img):
             _keep_grid(library, whole, job.images, saved)
-        return (saved, *grids_of(library, job, saved))
+        return saved
 
     return keep
 

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="start the server and open the browser"))
-    _add_generate(commands.add_parser("generate", help="draw without a server"))
+    _add_generate(commands.add_parser("generate", help="draw without a server, or at one"))
+    _add_jobs(commands.add_parser("jobs", help="list a server's newest jobs"))
     _add_eval(commands.add_parser("eval", help="draw prompts and measure what is in the pictures"))
     _add_rank(commands.add_parser("rank", help="order pictures by how well they fit a prompt"))
     _add_label(commands.add_parser("label", help="say which of some labels fits a picture"))
@@ -72,6 +74,14 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     for flag, key, value, text in (
         ("--share", "server.share", True, "make a public link (asks for a password)"),
         ("--no-browser", "server.browser", False, "do not open the browser"),
+        ("--mcp", "server.mcp", True, "let agents draw by MCP (needs the package mcp)"),
+        (
+            "--metrics",
+            "server.metrics",
+            True,
+            "serve /metrics for Prometheus (needs prometheus-client)",
+        ),
+        ("--api-server-stop", "server.api_server_stop", True, "let the API end the server"),
     ):
         parser.add_argument(
             flag, dest=f"setting:{key}", action="store_const", const=value, help=text
@@ -87,8 +97,27 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", dest="setting:paths.outputs", help="same as --output-dir")
     parser.add_argument("--json", action="store_true", help="print one JSON line per picture")
+    _add_server(parser)
     flags.add_settings(parser, flags.SETTING_FLAGS)
     parser.set_defaults(run=_generate)
+
+
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    _add_server(parser, required=True)
+    parser.add_argument("--limit", metavar="N", help="only the newest so many [50]")
+    parser.add_argument("--json", action="store_true", help="print one JSON line per job")
+    parser.set_defaults(run=_jobs)
+
+
+def _add_server(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    parser.add_argument(
+        "--url", metavar="ADDRESS", required=required, help="a running server, http://host:port"
+    )
+    parser.add_argument(
+        "--user",
+        metavar="NAME",
+        help="who to log in as there; the password is taken from EASEL_PASSWORD, else asked for",
+    )
 
 
 def _add_eval(parser: argparse.ArgumentParser) -> None:
@@ -171,6 +200,10 @@ def _eval(args: argparse.Namespace) -> int:
 
 
 def _generate(args: argparse.Namespace) -> int:
+    if args.url is not None:
+        return _generate_there(args)
+    if args.user is not None:
+        raise InvalidRequest("--user goes with --url.", field="user")
     request = _request(args)
     from webui.app import draw
 
@@ -179,11 +212,37 @@ def _generate(args: argparse.Namespace) -> int:
     failed = None
     for event in draw(quiet, request):
         if event.image is not None:
-            _print_image(event.image, as_json=args.json)
+            _print_image(event.image, event.image.path, as_json=args.json)
         elif event.error is not None:
             failed = event.error
     if failed is not None:
         raise failed.to_exception()
+    return 0
+
+
+def _generate_there(args: argparse.Namespace) -> int:
+    """Draw at a running server; the pictures are saved on this computer."""
+    from webui.client import command
+
+    fields = _fields(args)
+    chosen = flags.settings_from(args)
+    foreign = sorted(set(chosen) - {"paths.outputs"})
+    if foreign:
+        raise InvalidRequest(f"With --url the server has its own {foreign[0]}; leave it out.")
+    folder = Path(chosen["paths.outputs"]) if chosen else _settings(args).paths.outputs
+    with command.connect(args.url, args.user) as easel:
+        command.draw(easel, fields, folder, partial(_print_image, as_json=args.json))
+    return 0
+
+
+def _jobs(args: argparse.Namespace) -> int:
+    from webui.client import command
+
+    limit = flags.parse_count("--limit", args.limit) or 50
+    with command.connect(args.url, args.user) as easel:
+        found = easel.jobs(limit=limit)
+    for line in command.json_lines(found) if args.json else command.lines(found):
+        print(line, flush=True)
     return 0
 
 
@@ -241,23 +300,28 @@ def _print_score(score: Score, name: str, *, as_json: bool) -> None:
 
 
 def _request(args: argparse.Namespace) -> Txt2Img:
+    return Txt2Img.from_mapping(_fields(args))
+
+
+def _fields(args: argparse.Namespace) -> dict[str, Any]:
+    """The request's fields that were given, each checked on its own."""
     values = flags.request_from(args, Txt2Img, "prompt")
     if args.size is not None:
         values["width"], values["height"] = flags.parse_size(args.size)
     if args.count is not None:
         field = next(f for f in fields_of(Txt2Img) if f.name == "batch_count")
         values["batch_count"] = field.parse(args.count)
-    return Txt2Img.from_mapping(values)
+    return values
 
 
-def _print_image(image: Any, *, as_json: bool) -> None:
+def _print_image(image: Any, path: str | Path, *, as_json: bool) -> None:
     if as_json:
         line = {
-            "path": str(Path(image.path).absolute()),
+            "path": str(Path(path).absolute()),
             "seed": image.seed,
             "infotext": image.infotext,
             "seconds": round(image.seconds, 3),
         }
         print(json.dumps(line, ensure_ascii=False), flush=True)
     else:
-        print(image.path, flush=True)
+        print(path, flush=True)

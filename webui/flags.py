@@ -22,6 +22,17 @@ SETTING_FLAGS: Mapping[str, tuple[str, str, str]] = {
 SERVE_FLAGS: Mapping[str, tuple[str, str, str]] = {
     "--port": ("server.port", "NUMBER", "the port to serve on"),
     "--auth": ("server.auth", "USER:PASS", "ask for this user and password (several: comma)"),
+    "--api-auth": ("server.api_auth", "USER:PASS", "the same, for programs that use the HTTP API"),
+    "--cors-allow-origins": (
+        "server.allowed_origins",
+        "ORIGINS",
+        "other sites whose pages may call the API (several: comma; * means all)",
+    ),
+    "--cors-allow-origins-regex": (
+        "server.allowed_origins_regex",
+        "REGEX",
+        "the same, as a regular expression",
+    ),
     "--batching": ("jobs.batching", "MODE", "exact (one job at a time) or shared (mixed)"),
 }
 

@@ -302,7 +302,9 @@ def test_a_damaged_installation_is_left_alone(tmp_path: Path, file, content, wor
         assert site.services.catalog.checkpoints() == ()
 
 
-@pytest.mark.parametrize("folder", ["", "  ", "relative", "/no/such/folder", "a\0b", 5, None])
+@pytest.mark.parametrize(
+    "folder", ["", "  ", "relative", "~nobody-of-that-name", "/no/such/folder", "a\0b", 5, None]
+)
 def test_what_is_no_folder_is_one_sentence(site: Site, folder: object) -> None:
     answer = site.local.post("/api/v1/settings/import", json={"folder": folder})
     assert refused(answer, 422, "folder").endswith(".")

@@ -210,6 +210,62 @@ def test_wildcards_can_be_switched_off(tmp_path: Path) -> None:
     assert said(image)["Prompt"] == "{a|b}"
 
 
+def test_an_interrupted_plot_has_a_grid_of_what_there_is(here: Here) -> None:
+    body = {
+        "request": {"prompt": "!slow red", "steps": 2, "width": 64, "height": 64},
+        "script": "xyz",
+        "x": {"axis": "seed", "values": "1-200"},
+        "y": {"axis": "steps", "values": "3, 2"},
+        "z": {"axis": "cfg_scale", "values": "2, 3"},
+        "legend": False,
+    }
+    job_id = here.post("sweeps", body).json()["job"]["id"]
+    end = time.monotonic() + 60
+    while not here.services.queue.get(job_id).images and time.monotonic() < end:
+        time.sleep(0.01)
+    here.post(f"jobs/{job_id}/cancel", {})
+    job = here.services.queue.wait(job_id, 60)
+    *cells, grid = job.images
+    assert 0 < len(cells) < 200  # so the second page has nothing, and no grid
+    assert [image.index for image in cells] == list(range(len(cells)))
+    assert grid.index == job.request.count
+    told = parse(grid.infotext)
+    assert (told["Seed"], told["Steps"], told["CFG scale"]) == ("1", "3", "2")
+    assert (told["Script"], told["X Type"], told["Y Values"]) == ("X/Y/Z plot", "Seed", "3, 2")
+    with Image.open(here.services.library.file(grid.id)) as picture:
+        shown = picture.convert("RGB")
+        assert shown.size == (200 * 68 - 4, 2 * 68 - 4)
+        colours = [shown.getpixel((place * 68 + 32, 32)) for place in range(200)]
+        assert colours == [COLOURS["red"]] * len(cells) + [(255, 255, 255)] * (200 - len(cells))
+        assert shown.getpixel((32, 68 + 32)) == (255, 255, 255)
+
+
+def test_a_plot_with_a_skipped_picture_leaves_its_place_empty(here: Here) -> None:
+    body = {
+        "request": {"prompt": "!slow red", "steps": 25, "seed": 1, "width": 64, "height": 64},
+        "script": "xyz",
+        "x": {"axis": "cfg_scale", "values": "2, 3, 4, 5, 6"},
+        "legend": False,
+    }
+    job_id = here.post("sweeps", body).json()["job"]["id"]
+    queue = here.services.queue
+    end = time.monotonic() + 60
+    while queue.get(job_id).progress.step < 1 and time.monotonic() < end:
+        time.sleep(0.01)
+    here.post(f"jobs/{job_id}/skip", {})
+    job = queue.wait(job_id, 60)
+    assert job.state == "done"
+    *cells, grid = job.images
+    left = {image.index for image in cells}
+    assert len(left) in (1, 4)  # four are drawn together
+    assert parse(grid.infotext)["CFG scale"] == str(2 + min(left))
+    with Image.open(here.services.library.file(grid.id)) as picture:
+        shown = picture.convert("RGB")
+        for place in range(5):
+            colour = COLOURS["red"] if place in left else (255, 255, 255)
+            assert shown.getpixel((place * 68 + 32, 32)) == colour
+
+
 def test_cancelling_ends_all_that_is_left(here: Here) -> None:
     body = {
         "request": {"prompt": "!slow red", "steps": 2, "seed": 1},

@@ -36,9 +36,11 @@ from webui.core.messages import (
     JobSpec,
     JobStarted,
     JobStep,
+    LoadModel,
     Quit,
     RunJob,
     StopJob,
+    UnloadModels,
     WorkerEvent,
     WorkerReady,
     WorkerStats,
@@ -123,6 +125,9 @@ class Worker:
             self._emit(JobPhase(spec.job_id, "Drawing"))
         elif isinstance(command, StopJob) and command.job_id in self._runs:
             self._runs[command.job_id].stop = command.how
+        elif isinstance(command, LoadModel | UnloadModels):
+            loaded = (command.model.name,) if isinstance(command, LoadModel) else ()
+            self._emit(WorkerStats(self._forwards, 1_000_000, 0, loaded))
 
     def _measure(self, spec: JobSpec, request: Measure) -> None:
         """Everything fits equally well, in the order it was given."""

@@ -76,8 +76,8 @@ class Assist:
         kinds = {
             "style": [style.name for style in self._styles.styles()],
             "wildcard": self._wildcards.wildcards().names if self._wildcards else (),
-            "embedding": self._catalog.networks("embeddings"),
-            "lora": self._catalog.networks("lora"),
+            "embedding": [found.name for found in self._catalog.networks("embeddings")],
+            "lora": [found.name for found in self._catalog.networks("lora")],
         }
         found = [{"kind": kind, "name": name} for kind, names in kinds.items() for name in names]
         return answer({"names": found, "tags": len(self._tags.index())})

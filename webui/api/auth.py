@@ -90,6 +90,12 @@ class Accounts:
             found |= hmac.compare_digest(digest, given) and same_name
         return found
 
+    def owner(self, password: str) -> str | None:
+        """Whose password this is, where exactly one user has it; every account is compared with."""
+        given = self._digest(password[: MAX_PASSWORD_CHARS + 1])
+        owners = [u for u, d in self._digests.items() if hmac.compare_digest(d, given)]
+        return owners[0] if len(owners) == 1 else None
+
     def _digest(self, password: str) -> bytes:
         return hmac.digest(self._key, password.encode("utf-8", "surrogatepass"), hashlib.sha256)
 
@@ -105,6 +111,12 @@ def parse_basic(header: str) -> tuple[str, str] | None:
         return "", ""
     user, _, password = text.partition(":")
     return user, password
+
+
+def parse_bearer(header: str) -> str | None:
+    """The token of an ``Authorization: Bearer`` header, None for anything else."""
+    scheme, _, value = header.partition(" ")
+    return value.strip() if scheme.casefold() == "bearer" else None
 
 
 @dataclass(frozen=True, slots=True)

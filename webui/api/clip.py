@@ -16,6 +16,7 @@ from webui.api.guard import caller_of
 from webui.api.live import Hub
 from webui.api.native import PREFIX, answer, read_json
 from webui.api.views import job_view, score_view
+from webui.api.waiting import Wait, ended
 from webui.core.errors import Conflict, InvalidRequest, NotFound, TooLarge
 from webui.core.measure import MAX_PICTURES, TEMPLATE, Measure, Picture, label_list
 from webui.core.results import Caller
@@ -117,7 +118,7 @@ class ClipRoutes:
     async def _answer(self, wanted: Measure, caller: Caller, wait: bool) -> Response:
         job = await run_in_threadpool(self._services.queue.submit, wanted, caller=caller)
         if wait:
-            job = await self._hub.ended(job.id, caller)
+            job = await ended(self._hub, job.id, caller, Wait(None))
         if job.error is not None:
             raise job.error.to_exception()
         if job.state == "cancelled":

@@ -48,19 +48,22 @@ def _routes(spec: dict[str, Any]) -> Iterator[str]:
         for method, operation in operations.items():
             name = html.escape(f"{method.upper()} {path}")
             yield f"<h2><code>{name}</code></h2>"
-            yield f"<p>{html.escape(operation.get('description') or operation['summary'])}</p>"
+            said = operation.get("description") or operation.get("summary", "")
+            yield f"<p>{html.escape(said)}</p>"
             query = [
                 {"name": p["name"], **p.get("schema", {}), **p}
                 for p in operation.get("parameters", [])
                 if p["in"] == "query"
             ]
             yield _table(query)
-            yield _table(_body_fields(operation))
+            yield _table(_body_fields(spec, operation))
 
 
-def _body_fields(operation: dict[str, Any]) -> list[dict[str, Any]]:
+def _body_fields(spec: dict[str, Any], operation: dict[str, Any]) -> list[dict[str, Any]]:
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    properties = content.get("schema", {}).get("properties", {})
+    schema = content.get("schema", {})
+    name = schema.get("$ref", "").rpartition("/")[2]
+    properties = (spec["components"]["schemas"][name] if name else schema).get("properties", {})
     return [{"name": name, **schema} for name, schema in properties.items()]
 
 

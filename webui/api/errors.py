@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from webui.core.errors import EaselError, ErrorInfo
+from webui.core.errors import EaselError, ErrorInfo, TooMany, Unavailable
 
 STATUS: Mapping[str, int] = {
     "bad_request": 400,
@@ -21,8 +21,11 @@ STATUS: Mapping[str, int] = {
     "conflict": 409,
     "forbidden": 403,
     "too_large": 413,
+    "too_many": 429,
+    "unavailable": 503,
     "model": 422,
     "unsafe_file": 422,
+    "not_supported": 501,
     "out_of_memory": 507,
     "storage": 507,
 }
@@ -34,6 +37,18 @@ class BadRequest(EaselError):
     """The message could not be read."""
 
     code = "bad_request"
+
+
+class NotSupported(EaselError):
+    """Easel cannot do this yet."""
+
+    code = "not_supported"
+
+
+class JobKept(Unavailable):
+    """The drawing process is away; the job is kept. ``location`` is the job's address."""
+
+    location = ""
 
 
 class Json(JSONResponse):
@@ -59,12 +74,22 @@ def status_of(error: EaselError) -> int:
     return STATUS.get(error.code, 500)
 
 
+def headers_of(error: EaselError) -> dict[str, str]:
+    """What an error says in its answer's headers: when to ask again, for one that passes."""
+    found: dict[str, str] = {}
+    if isinstance(error, TooMany | Unavailable):
+        found["retry-after"] = str(error.retry_after)
+    if isinstance(error, JobKept):
+        found["location"] = error.location
+    return found
+
+
 def install(app: FastAPI) -> None:
     """Let ``app`` answer every expected error in our shape."""
 
     @app.exception_handler(EaselError)
     async def _easel(_: Request, error: EaselError) -> JSONResponse:
-        return error_response(status_of(error), error.info())
+        return error_response(status_of(error), error.info(), headers_of(error))
 
     @app.exception_handler(RequestValidationError)
     async def _values(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -23,12 +23,16 @@ from webui.api.auth import (
     Throttle,
     address_key,
     parse_basic,
+    parse_bearer,
 )
-from webui.api.hosts import Names, is_loopback, split_host
+from webui.api.hosts import Names, in_networks, is_loopback, origin_matches, split_host
 from webui.core.results import LOCAL_CALLER, Caller
 
 Scope = MutableMapping[str, Any]
 
+GUEST = "guest"
+"""The user of everybody else where nobody has to log in."""
+METRICS_PATH = "/metrics"
 PUBLIC_PATHS = frozenset({"/login", "/healthz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 UPLOAD_PATHS = frozenset(
@@ -38,8 +42,16 @@ UPLOAD_PATHS = frozenset(
         "/api/v1/infotext/picture",
         "/api/v1/rank",
         "/api/v1/labels",
+        "/sdapi/v1/txt2img",
+        "/sdapi/v1/img2img",
+        "/sdapi/v1/extra-single-image",
+        "/sdapi/v1/extra-batch-images",
+        "/sdapi/v1/png-info",
+        "/sdapi/v1/interrogate",
     }
 )
+A1111_PATHS = ("/sdapi/", "/internal/")
+API_PATHS = (*A1111_PATHS, "/api/", "/v1/")
 MAX_URL_BYTES = 8 * 1024
 MAX_HEADER_BYTES = 32 * 1024
 MAX_HEADERS = 100
@@ -76,16 +88,20 @@ class Gate:
 
     ``tunnel_port`` is the port that only the share link's tunnel connects to, so that nothing a
     distant client writes into a header can make it look like this machine. ``closing`` is set
-    when the server stops; it exists while the application runs.
+    when the server stops; it exists while the application runs. ``api_accounts`` are the users
+    of ``--api-auth``: they come in by HTTP Basic to the paths of the API only, and where there are
+    any, A1111's paths ask for a login even if the page asks for none, as in A1111.
     """
 
     names: Names
     accounts: Accounts
+    api_accounts: Accounts = field(default_factory=lambda: Accounts(()))
     sessions: Sessions = field(default_factory=Sessions)
     throttle: Throttle = field(default_factory=Throttle)
     admins: Collection[str] = ()
     cookie: str = "easel_session"
     tunnel_port: int | None = None
+    metrics_addresses: Collection[str] = ()
     closing: asyncio.Event | None = None
 
     def admit(self, scope: Scope, headers: Headers) -> Caller | Refusal | None:
@@ -96,21 +112,31 @@ class Gate:
         if self.is_preflight(scope, headers):
             return None
         caller = self.identify(scope, headers)
-        if isinstance(caller, Refusal) and scope["path"] in PUBLIC_PATHS:
-            return None
+        if isinstance(caller, Refusal):
+            public = scope["path"] in PUBLIC_PATHS or self.reads_metrics(scope, headers)
+            return None if public else caller
+        if self._is_any_site(headers):
+            caller = replace(caller, is_admin=False)
+        if caller.user == GUEST or self.through_tunnel(scope):
+            caller = replace(caller, address=self._address(scope, headers, proxied=True))
         return caller
 
     def identify(self, scope: Scope, headers: Headers) -> Caller | Refusal:
-        """Who asks: by session cookie or HTTP Basic; without accounts, whoever is here."""
+        """Who asks: by session cookie, HTTP Basic or a Bearer token; without accounts, whoever is
+        here. A page that asks only because every site may has no use of a cookie: browsers send
+        it along for other ports of the same host."""
         local = self.is_local(scope, headers)
-        if not self.accounts:
-            return LOCAL_CALLER if local else Caller("guest", is_admin=False)
-        user = self.sessions.user(self.token(headers)) or self._basic(scope, headers)
+        user = None
+        if self.accounts or (self.api_accounts and _is_api(scope)):
+            by_cookie = None if self._is_any_site(headers) else self.token(headers)
+            user = self.sessions.user(by_cookie or "") or self._basic(scope, headers)
         if isinstance(user, Refusal):
             return user
-        if user is None:
+        if user is not None:
+            return Caller(user, is_admin=local or user in self.admins)
+        if self.accounts or (self.api_accounts and scope["path"].startswith(A1111_PATHS)):
             return login_first(scope, headers)
-        return Caller(user, is_admin=local or user in self.admins)
+        return LOCAL_CALLER if local else Caller(GUEST, is_admin=False)
 
     def log_in(
         self, scope: Scope, headers: Headers, user: str, password: str
@@ -123,7 +149,10 @@ class Gate:
             message = f"Too many wrong passwords; try again in {seconds} seconds."
             return Refusal(429, "too_many", message, {"retry-after": str(seconds)})
         fits = len(user) <= MAX_USER_CHARS and len(password) <= MAX_PASSWORD_CHARS
-        if fits and self.accounts.check(user, password):
+        known = fits and self.accounts.check(user, password)
+        if fits and _is_api(scope):
+            known |= self.api_accounts.check(user, password)
+        if known:
             self.throttle.succeeded(keys)
             return user
         self.throttle.failed(keys)
@@ -138,6 +167,22 @@ class Gate:
         if peer is None or host is None or not (is_loopback(peer[0]) and is_loopback(host[0])):
             return False
         return not any(n in _FORWARDED or n.startswith("x-forwarded") for n in headers)
+
+    def reads_metrics(self, scope: Scope, headers: Headers) -> bool:
+        """Whether an address that may read ``/metrics`` without a login asks for just that.
+
+        It has to ask directly: what a proxy says of others proves nothing.
+        """
+        peer = scope.get("client")
+        if scope["path"] != METRICS_PATH or peer is None or self.through_tunnel(scope):
+            return False
+        if any(n in _FORWARDED or n.startswith("x-forwarded") for n in headers):
+            return False
+        return in_networks(peer[0], self.metrics_addresses)
+
+    def is_closing(self) -> bool:
+        """Whether the server stops."""
+        return self.closing is not None and self.closing.is_set()
 
     def is_preflight(self, scope: Scope, headers: Headers) -> bool:
         """Whether a browser asks, without credentials, what an allowed site's page may do."""
@@ -184,18 +229,50 @@ class Gate:
             return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
         return len(origins) == 1 and self.names.allows(origins[0], host)
 
+    def _is_any_site(self, headers: Headers) -> bool:
+        """Whether a page asks that may only because every site may: it administers nothing."""
+        origin, host = headers.get("origin", ""), headers.get("host", "")
+        own = self.names.names_origin(origin) or origin_matches(origin, host)
+        return self.names.trusts(origin) and not own
+
     def _basic(self, scope: Scope, headers: Headers) -> str | Refusal | None:
-        pair = parse_basic(headers.get("authorization", ""))
+        header = headers.get("authorization", "")
+        pair = parse_basic(header) or self._bearer(scope, parse_bearer(header))
         return None if pair is None else self.log_in(scope, headers, *pair)
+
+    def _bearer(self, scope: Scope, token: str | None) -> tuple[str, str] | None:
+        """User and password of a token: the password alone, or both with a colon between.
+
+        Programs made for OpenAI have one field for a key, and send it so.
+        """
+        if token is None:
+            return None
+        user = self.accounts.owner(token)
+        if user is None and _is_api(scope):
+            user = self.api_accounts.owner(token)
+        if user is not None:
+            return user, token
+        name, colon, password = token.partition(":")
+        return (name, password) if colon else ("", token)
 
     def _addresses(self, scope: Scope, headers: Headers) -> list[str]:
         if self.is_local(scope, headers):
             return ["this machine"]
+        return [self._address(scope, headers), Throttle.EVERYONE]
+
+    def _address(self, scope: Scope, headers: Headers, *, proxied: bool = False) -> str:
+        """Where a request that is not this machine's comes from: the neighbour's address, or what
+        the share link's tunnel says last; with ``proxied``, what any proxy on this machine says."""
         peer = scope.get("client")
         address = peer[0] if peer else ""
-        if self.through_tunnel(scope):
+        if self.through_tunnel(scope) or (proxied and is_loopback(address)):
             address = headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or address
-        return [address_key(address), Throttle.EVERYONE]
+        return address_key(address)
+
+
+def _is_api(scope: Scope) -> bool:
+    """Whether a request is for a path that programs, and users of ``--api-auth``, may ask."""
+    return scope["path"].startswith(API_PATHS)
 
 
 def check_sizes(scope: Scope) -> Refusal | None:
@@ -237,7 +314,10 @@ def login_first(scope: Scope, headers: Headers) -> Refusal:
         place = "/login" if target == "/" else f"/login?next={quote(target, safe='/')}"
         return Refusal(303, "unauthorized", "Log in first.", {"location": place})
     challenge = {} if "sec-fetch-mode" in headers else {"www-authenticate": 'Basic realm="Easel"'}
-    return Refusal(401, "unauthorized", "Log in first: by the login page or HTTP Basic.", challenge)
+    message = "Log in first: by the login page or HTTP Basic."
+    if "authorization" in headers:
+        message = "Log in first: that user and password are not known here."
+    return Refusal(401, "unauthorized", message, challenge)
 
 
 def is_navigation(scope: Scope, headers: Headers) -> bool:
@@ -247,5 +327,5 @@ def is_navigation(scope: Scope, headers: Headers) -> bool:
         and scope["method"] in ("GET", "HEAD")
         and "text/html" in headers.get("accept", "")
         and headers.get("sec-fetch-mode", "navigate") == "navigate"
-        and not scope["path"].startswith("/api/")
+        and not _is_api(scope)
     )

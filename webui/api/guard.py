@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, HTTPConnection
 
+from webui.api import openai_errors
 from webui.api.errors import GENERIC
-from webui.api.gate import Gate, Refusal, Scope, body_limit, too_large
+from webui.api.gate import A1111_PATHS, Gate, Refusal, Scope, body_limit, too_large
 from webui.api.hosts import split_host
 from webui.core.results import Caller
 
@@ -35,7 +37,16 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "geolocation=(), payment=(), usb=()",
 }
+_EXPOSED = (
+    "Idempotent-Replayed, Location, Preference-Applied, Retry-After, X-Easel-Changed, "
+    "X-Easel-Ignored, X-Easel-Job, X-Preview-Seq, X-Process-Time"
+)
+"""What a page of another site may read of an answer's headers."""
+_NAME = re.compile(r"[A-Za-z0-9-]{1,60}")
 _DISCONNECT: Message = {"type": "http.disconnect"}
+_CLOSING = Refusal(
+    503, "unavailable", "Easel is closing.", {"retry-after": "10", "connection": "close"}
+)
 
 
 class Guard:
@@ -56,6 +67,8 @@ class Guard:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         reply = _Reply(send, headers, self._trusted_origin(headers))
+        reply.path = scope["path"]
+        reply.by_name = self._gate.names.names_origin(headers.get("origin", ""))
         verdict = self._gate.admit(scope, headers)
         if isinstance(verdict, Refusal):
             await reply.refuse(verdict)
@@ -70,6 +83,12 @@ class Guard:
             await self._app(scope, body.receive, reply.send)
         except ClientDisconnect:
             log.debug("The client left during %s %s.", scope["method"], scope["path"])
+        except asyncio.CancelledError:
+            if not self._gate.is_closing():
+                raise
+            # The server has given us the time that it gives anybody: say so, and end in good order.
+            if not reply.started:
+                await reply.refuse(_CLOSING)
         except Exception:
             if not body.overflowed:
                 log.exception("Unexpected error in %s %s", scope["method"], scope["path"])
@@ -110,7 +129,10 @@ class _Reply:
     def __init__(self, send: Send, request: Headers, origin: str | None) -> None:
         self._send = send
         self._host = request.get("host", "")
+        self._asked = request.get("access-control-request-headers", "")
         self.origin = origin
+        self.path = ""
+        self.by_name = True
         self.started = False
         self.finished = False
         self.streaming = False
@@ -135,12 +157,12 @@ class _Reply:
             await self.send({"type": "http.response.body", "body": b""})
 
     async def refuse(self, refusal: Refusal) -> None:
-        await self._whole(refusal.status, _body(refusal), refusal.headers)
+        await self._whole(refusal.status, _body(refusal, self.path), refusal.headers)
 
     async def preflight(self) -> None:
         allowed = {
             "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE",
-            "access-control-allow-headers": "Content-Type, Authorization",
+            "access-control-allow-headers": _askable(self._asked),
             "access-control-max-age": "600",
         }
         await self._whole(204, b"", allowed)
@@ -162,11 +184,20 @@ class _Reply:
             headers.setdefault(name, value)
         headers.setdefault("content-security-policy", content_policy(self._host))
         if self.origin:
-            headers["access-control-allow-origin"] = self.origin
-            headers["access-control-allow-credentials"] = "true"
+            headers["access-control-allow-origin"] = self.origin if self.by_name else "*"
+            if self.by_name:
+                headers["access-control-allow-credentials"] = "true"
+            if not preflight:
+                headers["access-control-expose-headers"] = _EXPOSED
             headers.add_vary_header("Origin")
         resource = "cross-origin" if self.origin else "same-origin"
         headers.setdefault("cross-origin-resource-policy", resource)
+
+
+def _askable(asked: str) -> str:
+    """The headers that a page may send: those it asks for, where they are plain names."""
+    names = [name.strip() for name in asked[:1000].split(",") if _NAME.fullmatch(name.strip())]
+    return ", ".join(dict.fromkeys(["Content-Type", "Authorization", *names]))
 
 
 class _Body:
@@ -226,7 +257,14 @@ async def _refuse_socket(scope: Scope, receive: Receive, send: Send, refusal: Re
     await send({"type": "websocket.http.response.body", "body": _body(refusal)})
 
 
-def _body(refusal: Refusal) -> bytes:
+def _body(refusal: Refusal, path: str = "") -> bytes:
+    if openai_errors.concerns(path):
+        told = openai_errors.body(refusal.status, refusal.code, refusal.message)
+        return json.dumps(told).encode()
+    if path.startswith(A1111_PATHS):
+        said = refusal.message
+        view = {"error": "HTTPException", "detail": said, "body": "", "errors": said}
+        return json.dumps(view).encode()
     error = {"code": refusal.code, "message": refusal.message, "field": None}
     return json.dumps({"error": error}).encode()
 

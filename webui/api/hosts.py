@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _WILDCARDS = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104  compared with, not bound to
 _HOST = re.compile(r"(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9_.-]{1,253}))(?::([0-9]{1,5}))?")
+EVERY_SITE = "*"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -26,6 +27,15 @@ def is_loopback(host: str) -> bool:
     address = _address(name)
     mapped = getattr(address, "ipv4_mapped", None)
     return address is not None and (mapped or address).is_loopback
+
+
+def in_networks(address: str, networks: Collection[str]) -> bool:
+    """Whether an address is one of these, or in one of these networks (``10.0.0.0/8``)."""
+    found = _address(address)
+    if found is None:
+        return False
+    found = getattr(found, "ipv4_mapped", None) or found
+    return any(found in ipaddress.ip_network(network, strict=False) for network in networks)
 
 
 def split_host(header: str) -> tuple[str, int | None] | None:
@@ -66,12 +76,15 @@ class Names:
     """The names a server answers to; the share link's is added while it runs.
 
     ``bound`` is the address it listens on. One that listens everywhere answers to every IP address
-    (no DNS name can pose as one) and to this machine's own name.
+    (no DNS name can pose as one) and to this machine's own name. ``origins`` are other sites whose
+    pages may call this server ("*": every one), ``pattern`` is a regular expression that the whole
+    Origin of such a site matches ("": none).
     """
 
     bound: str
     configured: Collection[str] = ()
     origins: Collection[str] = ()
+    pattern: str = ""
     shared: set[str] = field(default_factory=set[str])
 
     def answers(self, host_header: str) -> bool:
@@ -94,12 +107,18 @@ class Names:
 
     def trusts(self, origin: str) -> bool:
         """Whether this Origin is another site that was allowed, or our share link."""
+        return self.names_origin(origin) or (bool(origin) and EVERY_SITE in self.origins)
+
+    def names_origin(self, origin: str) -> bool:
+        """Whether this very site was allowed, so that its pages may use a login's cookie, too."""
         parts = split_origin(origin)
         if parts is None:
             return False
         if parts[0] == "https" and parts[1] in self.shared and parts[2] is None:
             return True
-        return parts in [split_origin(known.rstrip("/")) for known in self.origins]
+        if parts in [split_origin(known.rstrip("/")) for known in self.origins]:
+            return True
+        return bool(self.pattern) and re.fullmatch(self.pattern, origin) is not None
 
     def share(self, address: str) -> None:
         """Answer to the host of a share link from now on."""

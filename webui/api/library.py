@@ -213,6 +213,9 @@ class LibraryRoutes:
         action = values.get("action")
         if action not in marks.ACTIONS:
             raise InvalidRequest(f"action can be {', '.join(marks.ACTIONS)}.", field="action")
+        for name in ("board", "tag"):
+            if not isinstance(values.get(name), str | None):
+                raise InvalidRequest(f"{name} is no text.", field=name)
         board, tag = values.get("board"), None
         if action.endswith("_board") and not isinstance(board, str):
             raise InvalidRequest("board is the id of a board.", field="board")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,15 +15,13 @@ from starlette.concurrency import run_in_threadpool
 from webui.api.errors import BadRequest, Json
 from webui.api.guard import caller_of
 from webui.api.live import Hub, with_marks
-from webui.api.schema import json_body
 from webui.api.views import image_view, job_view, request_fields, worker_view
 from webui.core.errors import Forbidden, InvalidRequest, NotFound
-from webui.core.requests import Txt2Img
 from webui.core.results import Caller, SavedImage
 from webui.core.samplers import CHOICES
 
 if TYPE_CHECKING:
-    from webui.jobs import Job
+    from webui.jobs import Job, JobQueue
     from webui.library import Library
     from webui.services import Services
 
@@ -39,12 +37,6 @@ _TYPES = {
     ".avif": "image/avif",
 }
 _STATES = ("queued", "running", "done", "failed", "cancelled")
-_POSITION = {
-    "type": "object",
-    "properties": {
-        "position": {"type": "integer", "minimum": 0, "description": "The new place; 0 is next."}
-    },
-}
 
 
 class Native:
@@ -59,19 +51,13 @@ class Native:
     def router(self) -> APIRouter:
         """The routes."""
         router = APIRouter(prefix=PREFIX)
-        router.add_api_route(
-            "/txt2img",
-            self.txt2img,
-            methods=["POST"],
-            status_code=202,
-            openapi_extra=json_body(Txt2Img),
-        )
-        move = {"requestBody": {"content": {"application/json": {"schema": _POSITION}}}}
-        router.add_api_route("/jobs/{job_id}/move", self.move, methods=["POST"], openapi_extra=move)
-        router.add_api_route("/jobs/{job_id}/{action}", self.stop, methods=["POST"])
+        for action in (self.move, self.cancel, self.interrupt, self.skip):
+            path = f"/jobs/{{job_id}}/{action.__name__}"
+            router.add_api_route(path, action, methods=["POST"])
         for path, function in (
             ("/jobs", self.jobs),
             ("/jobs/{job_id}", self.job),
+            ("/jobs/{job_id}/images", self.job_images),
             ("/jobs/{job_id}/preview", self.preview),
             ("/events", self.events),
             ("/images", self.images),
@@ -84,36 +70,31 @@ class Native:
 
     # ---- jobs
 
-    async def txt2img(self, request: Request, wait: bool = False) -> Response:
-        """Draw pictures from a prompt; answers at once with the job.
-
-        With wait=true it answers when the job has ended; a client that leaves before does not
-        end the job.
-        """
-        caller = caller_of(request)
-        values = await read_json(request)
-        wanted = Txt2Img.from_mapping(values)
-        job = await run_in_threadpool(self._queue.submit, wanted, caller=caller)
-        if wait:
-            job = await self._hub.ended(job.id, caller)
-        status = 200 if job.ended else 202
-        location = {"location": f"{PREFIX}/jobs/{job.id}"}
-        return answer({"job": job_view(job, caller)}, status, location)
-
     def jobs(
         self,
         request: Request,
         state: Annotated[str, Query(description="Only these states, comma between.")] = "",
-        limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
+        limit: Annotated[int, Query(ge=1, le=MAX_LISTED, description="The most to list.")] = 50,
+        before: Annotated[str | None, Query(description="Only those before this job.")] = None,
     ) -> Response:
-        """The newest jobs, oldest first: your own, or everybody's for an administrator."""
+        """The newest jobs, oldest first: your own, or everybody's for an administrator.
+
+        next is what to give as before for those that came earlier, null when there are none; total
+        counts all that fit.
+        """
         caller = caller_of(request)
         wanted = [s.strip() for s in state.split(",") if s.strip()] or list(_STATES)
         if not set(wanted) <= set(_STATES):
             raise InvalidRequest(f"state can be {', '.join(_STATES)}.", field="state")
         found = self._queue.jobs(caller, [s for s in _STATES if s in wanted])
-        fresh = with_marks(found[-limit:], self._services.library.gallery)
-        return answer({"jobs": [job_view(j, caller, whole=False) for j in fresh]})
+        total = len(found)
+        if before is not None:
+            mark = self._job(before, caller)
+            found = [j for j in found if (j.created, j.order) < (mark.created, mark.order)]
+        page = with_marks(found[-limit:], self._services.library.gallery)
+        views = [job_view(j, caller, whole=False) for j in page]
+        more = page[0].id if len(found) > len(page) else None
+        return answer({"jobs": views, "total": total, "next": more})
 
     def job(self, request: Request, job_id: str) -> Response:
         """One job with its request, progress and pictures."""
@@ -121,18 +102,40 @@ class Native:
         [job] = with_marks([self._job(job_id, caller)], self._services.library.gallery)
         return answer(job_view(job, caller))
 
-    def stop(self, request: Request, job_id: str, action: str) -> Response:
-        """Cancel or interrupt a job (finished pictures stay), or skip the batch being drawn."""
+    def job_images(self, request: Request, job_id: str) -> Response:
+        """A job's pictures, as long as the library has them: also when the job is forgotten.
+
+        state is the job's, or null when the queue remembers it no longer. Pictures in the trash are
+        left out.
+        """
         caller = caller_of(request)
-        actions = {
-            "cancel": self._queue.cancel,
-            "interrupt": self._queue.interrupt,
-            "skip": self._queue.skip,
-        }
-        if action not in actions:
-            raise NotFound("A job can be told to cancel, interrupt, skip or move.")
+        try:
+            state = self._job(job_id, caller).state
+        except NotFound:
+            state = None
+        owner = None if caller.is_admin else caller.user
+        is_id = _ID.fullmatch(job_id) is not None
+        found = self._services.library.gallery.of_job(job_id, owner) if is_id else ()
+        if state is None and not found:
+            raise NotFound("There is no such job, and no picture of it.")
+        return answer({"state": state, "images": [image_view(image, caller) for image in found]})
+
+    def cancel(self, request: Request, job_id: str) -> Response:
+        """End a job; finished pictures stay. One that has ended stays as it is."""
+        return self._told(request, job_id, self._queue.cancel)
+
+    def interrupt(self, request: Request, job_id: str) -> Response:
+        """The same as cancel, under the name that A1111's button has."""
+        return self._told(request, job_id, self._queue.interrupt)
+
+    def skip(self, request: Request, job_id: str) -> Response:
+        """Give up the batch being drawn and go on with the next."""
+        return self._told(request, job_id, self._queue.skip)
+
+    def _told(self, request: Request, job_id: str, tell: Callable[[str], Job]) -> Response:
+        caller = caller_of(request)
         self._job(job_id, caller)
-        return answer(job_view(actions[action](job_id), caller))
+        return answer(job_view(tell(job_id), caller))
 
     async def move(self, request: Request, job_id: str) -> Response:
         """Bring a waiting job to another place in the queue; for administrators."""
@@ -159,9 +162,13 @@ class Native:
     async def events(
         self,
         request: Request,
-        after: Annotated[int | None, Query(description="The last number you know.")] = None,
-        timeout: Annotated[float, Query(ge=0, le=LONGEST_POLL)] = 20.0,
-        job_id: str | None = None,
+        after: Annotated[
+            int | None, Query(ge=0, le=10**15, description="The last number you know.")
+        ] = None,
+        timeout: Annotated[
+            float, Query(ge=0, le=LONGEST_POLL, description="How many seconds to wait.")
+        ] = 20.0,
+        job_id: Annotated[str | None, Query(description="Only of this job.")] = None,
     ) -> Response:
         """What happened to your jobs after an event number, waiting for it (long polling).
 
@@ -180,7 +187,7 @@ class Native:
     def images(
         self,
         request: Request,
-        limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
+        limit: Annotated[int, Query(ge=1, le=MAX_LISTED, description="The most to list.")] = 50,
         before: Annotated[str | None, Query(description="Only older than this picture.")] = None,
     ) -> Response:
         """The newest pictures, newest first: your own, or everybody's for an administrator."""
@@ -192,7 +199,12 @@ class Native:
         known = self._services.library.gallery.pictures(image.id for image in found)
         return answer({"images": [image_view(known.get(i.id, i), caller) for i in found]})
 
-    def image(self, request: Request, image_id: str, download: bool = False) -> Response:
+    def image(
+        self,
+        request: Request,
+        image_id: str,
+        download: Annotated[bool, Query(description="Offer to save the file.")] = False,
+    ) -> Response:
         """A picture's file; download=true offers to save it."""
         picture = self._picture(image_id, caller_of(request))
         path = self._services.library.file(picture.id)
@@ -219,22 +231,16 @@ class Native:
     def status(self, request: Request) -> Response:
         """How the server and its worker are, and who you are."""
         caller = caller_of(request)
-        live = self._queue.jobs(None, ["queued", "running"])
-        running = sum(job.state == "running" for job in live)
         found = {
             "version": self._version,
             "worker": worker_view(self._queue.status),
-            "queue": {"running": running, "queued": len(live) - running},
+            "queue": self._queue.counts(),
             "caller": {"user": caller.user, "is_admin": caller.is_admin},
         }
         return answer(found)
 
     def _job(self, job_id: str, caller: Caller) -> Job:
-        """A job that the caller may see; other people's are not there."""
-        job = self._queue.get(job_id) if _ID.fullmatch(job_id) else None
-        if job is None or not (caller.is_admin or job.owner == caller.user):
-            raise NotFound("There is no such job.")
-        return job
+        return visible_job(self._queue, job_id, caller)
 
     def _picture(self, image_id: str, caller: Caller) -> SavedImage:
         return own_picture(self._services.library, image_id, caller)
@@ -246,6 +252,14 @@ def own_picture(library: Library, image_id: str, caller: Caller) -> SavedImage:
     if picture is None or not (caller.is_admin or picture.owner == caller.user):
         raise NotFound("There is no such picture.")
     return picture
+
+
+def visible_job(queue: JobQueue, job_id: str, caller: Caller) -> Job:
+    """A job that the caller may see; other people's are not there."""
+    job = queue.get(job_id) if _ID.fullmatch(job_id) else None
+    if job is None or not (caller.is_admin or job.owner == caller.user):
+        raise NotFound("There is no such job.")
+    return job
 
 
 def picture_response(

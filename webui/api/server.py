@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from webui import __version__
-from webui.api import errors
+from webui.api import a1111, errors, openapi
 from webui.api.assist import Assist
 from webui.api.auth import Accounts, login_required
 from webui.api.clip import ClipRoutes
@@ -30,14 +31,19 @@ from webui.api.gate import Gate
 from webui.api.guard import Guard
 from webui.api.hosts import Names
 from webui.api.library import LibraryRoutes
+from webui.api.lists import Lists
 from webui.api.live import Hub
 from webui.api.login import login_router
+from webui.api.metrics import Metrics
 from webui.api.native import Native
+from webui.api.openai import OpenAI
 from webui.api.settings import SettingsRoutes
 from webui.api.share import OpenTunnel, open_link
 from webui.api.socket import MAX_MESSAGE_CHARS, socket_router
+from webui.api.stream import Stream
+from webui.api.submit import Submit
 from webui.api.sweep import SweepRoutes
-from webui.core.errors import NotFound, SetupError
+from webui.core.errors import ErrorInfo, NotFound, SetupError
 
 if TYPE_CHECKING:
     from webui.services import Services
@@ -57,13 +63,15 @@ def create_app(
 
     ``auth`` are the users and passwords (default: the settings'), from
     :func:`webui.api.auth.credentials`. Without any, a server that others can reach is refused with
-    a ``SetupError``. ``app.state.gate`` decides who comes in, ``app.state.hub`` passes events on.
+    a ``SetupError``. ``app.state.gate`` decides who comes in, ``app.state.hub`` passes events on,
+    ``app.state.store`` changes settings, ``app.state.server`` is what serves it, once there is one.
     """
     accounts = Accounts(settings.server.auth if auth is None else auth)
     if not accounts and login_required(settings):
         raise SetupError("A server that others can reach needs a user and password: use --auth.")
     gate = make_gate(settings, accounts)
     hub = Hub(services.queue, services.library.gallery)
+    meter = Metrics(services, gate, wanted=settings.server.metrics)
     app = FastAPI(
         title="Easel",
         description="Draws pictures from prompts.",
@@ -73,33 +81,55 @@ def create_app(
         redirect_slashes=False,
         lifespan=_lifespan(gate, hub),
         middleware=[
+            *meter.middleware(),
+            Middleware(a1111.ProcessTime),
             Middleware(Guard, gate=gate),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
         ],
     )
     app.state.gate = gate
     app.state.hub = hub
+    app.state.server = None
     errors.install(app)
     app.include_router(login_router(gate))
     app.include_router(docs_router())
     app.include_router(socket_router(hub))
     app.include_router(Native(services, hub, __version__).router())
+    app.include_router(Submit(services, hub).router())
+    app.include_router(Stream(hub).router())
+    app.include_router(Lists(services).router())
     app.include_router(ClipRoutes(services, hub).router())
     app.include_router(SweepRoutes(services, hub).router())
-    app.include_router(SettingsRoutes(services, settings, gate).router())
+    settings_routes = SettingsRoutes(services, settings, gate)
+    app.state.store = settings_routes.store
+    app.include_router(settings_routes.router())
     app.include_router(LibraryRoutes(services).router())
     app.include_router(Assist(services).router())
+    app.include_router(OpenAI(services, hub, gate).router())
+    a1111.install(app, services, hub, settings)
+    app.include_router(meter.router())
     app.add_api_route("/healthz", _healthy, include_in_schema=False)
     app.add_api_route("/api/{path:path}", _unknown, methods=_METHODS, include_in_schema=False)
+    openapi.describe(app)
     return app
 
 
 def make_gate(settings: Settings, accounts: Accounts) -> Gate:
     """The gate that these settings ask for."""
     server = settings.server
-    names = Names(server.host, server.allowed_hosts, server.allowed_origins)
+    names = Names(
+        server.host, server.allowed_hosts, server.allowed_origins, server.allowed_origins_regex
+    )
     cookie = f"easel_session_{server.port}"  # cookies are shared by all ports of a host
-    return Gate(names, accounts, admins=frozenset(server.admins), cookie=cookie)
+    programs = Accounts(server.api_auth)
+    return Gate(
+        names,
+        accounts,
+        programs,
+        admins=frozenset(server.admins),
+        cookie=cookie,
+        metrics_addresses=server.metrics_addresses,
+    )
 
 
 def _lifespan(
@@ -122,8 +152,14 @@ async def _healthy() -> PlainTextResponse:
     return PlainTextResponse("ok")
 
 
-async def _unknown(request: Request) -> None:
+async def _unknown(request: Request) -> Response:
     """Whatever is no route of the API must not reach the page behind it."""
+    methods = await run_in_threadpool(openapi.allowed, request.app, request.url.path)
+    if methods:
+        names = ", ".join(methods)
+        said = f"{request.method} is nothing this address knows; it knows {names}."
+        info = ErrorInfo("method_not_allowed", said)
+        return errors.error_response(405, info, {"allow": names})
     raise NotFound(f"There is no {request.method} {request.url.path[:200]}; see /docs.")
 
 
@@ -217,6 +253,7 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._app = app
+        app.state.server = self
         self._sockets = sockets
         self._when_started = started
 

@@ -31,6 +31,11 @@ class SettingsRoutes:
         self._defaults = Defaults(settings.paths.data)
         self._import = Import(self._store, self._defaults, services)
 
+    @property
+    def store(self) -> SettingsStore:
+        """What changes the settings, for others who do."""
+        return self._store
+
     def router(self) -> APIRouter:
         """The routes."""
         router = APIRouter(prefix=PREFIX)
@@ -93,9 +98,12 @@ class SettingsRoutes:
         """Put in force what needs no restart."""
         self._services.library.saving = settings.saving
         self._services.catalog.installation = settings.paths.installation
+        self._services.queue.limits = settings.limits
         self._gate.admins = frozenset(settings.server.admins)
+        self._gate.metrics_addresses = settings.server.metrics_addresses
         self._gate.names.configured = settings.server.allowed_hosts
         self._gate.names.origins = settings.server.allowed_origins
+        self._gate.names.pattern = settings.server.allowed_origins_regex
 
     # ---- what a form begins with
 

@@ -5,6 +5,7 @@ is said for a while, ``{"type": "heartbeat"}``; ``{"type": "library", "revision"
 somebody changed marks, boards or trash of the library. Binary ones are previews. A client may send
 ``{"follow": [ids] | null | "all"}`` (these jobs, all of its own, or everybody's for an
 administrator), which is answered with a snapshot, and ``{"ping": …}``, which comes back as a pong.
+``/api/v1/ws?job=id`` follows one job from the beginning.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def socket_router(hub: Hub) -> APIRouter:
         caller = caller_of(socket)
         await socket.accept()
         with hub.follow(caller) as follower:
+            job = socket.query_params.get("job")
+            follower.only = None if job is None else frozenset({job})
             follower.renew()
             await _serve(socket, hub, follower)
 

@@ -14,7 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from webui.api.guard import caller_of
 from webui.api.live import Hub
 from webui.api.native import PREFIX, answer, read_json
+from webui.api.submit import Prefer
 from webui.api.views import job_view
+from webui.api.waiting import Wait, ended
 from webui.core.axes import AxisKind, axis_kinds
 from webui.core.errors import InvalidRequest
 from webui.core.requests import Series, Txt2Img
@@ -51,20 +53,25 @@ class SweepRoutes:
         router.add_api_route("/sweeps/axes", self.axes, methods=["GET"])
         return router
 
-    async def sweep(self, request: Request, wait: bool = False) -> Response:
+    async def sweep(
+        self,
+        request: Request,
+        wait: bool = False,
+        prefer: Prefer = None,  # noqa: ARG002  declared to be documented; read from the headers
+    ) -> Response:
         """Draw all that a script makes of a request; answers at once with the one job.
 
         The body holds the request's fields under request, and the script's options: script is
-        xyz (with x, y, z as {"axis": name, "values": text}), matrix or lines. With wait=true it
-        answers when the job has ended.
+        xyz (with x, y, z as {"axis": name, "values": text}), matrix or lines. With wait=true, or
+        the header Prefer: wait=30, it answers when the job has ended.
         """
         caller = caller_of(request)
         series = await run_in_threadpool(_series, await read_json(request))
         job = await run_in_threadpool(self._queue.submit, series, caller=caller)
-        if wait:
-            job = await self._hub.ended(job.id, caller)
-        location = {"location": f"{PREFIX}/jobs/{job.id}"}
-        return answer({"job": job_view(job, caller)}, 200 if job.ended else 202, location)
+        patience = Wait.of(request, wait)
+        job = await ended(self._hub, job.id, caller, patience)
+        headers = {"location": f"{PREFIX}/jobs/{job.id}", **patience.headers}
+        return answer({"job": job_view(job, caller)}, 200 if job.ended else 202, headers)
 
     async def plan(self, request: Request) -> Response:
         """How many pictures a sweep would draw, and how often the checkpoint would be switched."""

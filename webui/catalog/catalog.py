@@ -14,7 +14,7 @@ from webui.catalog.folders import digest_of, identify_folder, weight_files
 from webui.catalog.hashes import Hashes
 from webui.catalog.header import read_header
 from webui.catalog.identify import identify_file
-from webui.catalog.networks import networks
+from webui.catalog.networks import Kind, Network, networks
 from webui.catalog.places import places
 from webui.catalog.scan import SUFFIX, Candidate, scan
 from webui.core.errors import EaselError, ErrorInfo, ModelError, NotFound, UnsafeFile
@@ -57,9 +57,9 @@ class Catalog:
         """Files and folders that cannot be used: name and one sentence each."""
         return tuple((name, info.message) for name, info in self._look().problems)
 
-    def networks(self, kind: str) -> dict[str, Path]:
-        """The files of ``kind`` "lora" or "embeddings" by the names that prompts call them by."""
-        return networks(places(self.models_dir, self.installation, kind))
+    def networks(self, kind: Kind) -> tuple[Network, ...]:
+        """The files of a kind by the names that prompts call them by; see :mod:`.networks`."""
+        return networks(self.models_dir, self.installation, kind)
 
     def default(self) -> ModelRef | None:
         """The checkpoint meant when none is named: the first of the user's own, else the
@@ -106,6 +106,10 @@ class Catalog:
             path = weights[0]
         full = self._hashes.get(ref.digest, path, wait)
         return full[:10] if full else None
+
+    def known_sha256(self, ref: ModelRef) -> str | None:
+        """The whole SHA-256 that :meth:`model_hash` begins, if it has been made; makes none."""
+        return self._hashes.known(ref.digest)
 
     def close(self) -> None:
         """Stop the background hashing."""

@@ -1,38 +1,155 @@
-"""What prompts can name beside words: LoRAs and textual inversions, found by their files."""
+"""LoRAs, embeddings and VAEs as files: found and described from their headers, never loaded."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, Literal
 
-SUFFIXES = frozenset({".safetensors"})
+from webui.catalog.header import Header, read_header
+from webui.catalog.places import places
+from webui.catalog.scan import SUFFIX
+from webui.core.errors import EaselError
+
+Kind = Literal["lora", "embeddings", "vae", "checkpoints"]
+
 MAX_FILES = 20_000
+"""Of one kind; further ones are not looked at."""
+MAX_DEPTH = 10
+_REMEMBERED = 500
+_PREVIEWS = tuple(
+    f"{part}{suffix}" for suffix in (".png", ".jpg", ".jpeg", ".webp") for part in (".preview", "")
+)
+_COVERS = "ssmd_cover_images"
+_VECTORS = ("emb_params", "clip_l", "clip_g")
 
 
-def networks(folders: tuple[Path, ...]) -> dict[str, Path]:
-    """The files below the folders by the name a prompt calls them by: the file's, without suffix.
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A file: ``name`` is the file's name without its suffix, as prompts call it."""
 
-    Of files with one name (in any case) the first found counts, as a folder named first does; links
-    to files are followed, links to folders are not. At most 20,000.
+    kind: Kind
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """An embedding's size: ``vectors`` of ``width`` values each."""
+
+    vectors: int
+    width: int
+
+
+def networks(models_dir: Path, installation: str, kind: Kind) -> tuple[Network, ...]:
+    """The safetensors files of a kind below our folder and an installation's, sorted by name.
+
+    Of two with one name the first counts, as A1111 has it. Folders that cannot be read have none.
     """
-    found: dict[str, Path] = {}
-    taken: set[str] = set()
-    for folder in folders:
+    found: dict[str, Network] = {}
+    for folder in places(models_dir, installation, kind):
         for path in _files(folder):
-            if path.stem.casefold() in taken:
-                continue
-            taken.add(path.stem.casefold())
-            found[path.stem] = path
+            name = path.name[: -len(SUFFIX)]
+            found.setdefault(name, Network(kind, name, path))
             if len(found) >= MAX_FILES:
-                return found
-    return found
+                break
+    return tuple(sorted(found.values(), key=lambda n: (n.name.casefold(), n.name)))
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for place, inner, names in os.walk(folder):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(place) / name
-            if path.suffix.casefold() in SUFFIXES and not name.startswith(".") and path.is_file():
-                yield path
+def metadata(network: Network) -> Mapping[str, Any]:
+    """What the file's maker wrote into it (``__metadata__``), values that are JSON read as such.
+
+    As A1111 gives it, without kohya's cover pictures. Empty where the file cannot be read.
+    """
+    header = _header(network)
+    if header is None:
+        return {}
+    return {k: _value(v) for k, v in header.metadata.items() if k != _COVERS}
+
+
+def covers(network: Network) -> tuple[str, ...]:
+    """The cover pictures (base64) that kohya's trainer writes into a LoRA; usually none."""
+    header = _header(network)
+    found = _value(header.metadata.get(_COVERS, "")) if header else None
+    return tuple(c for c in found if isinstance(c, str)) if isinstance(found, list) else ()
+
+
+def vectors(network: Network) -> Vectors | None:
+    """The size of an embedding; None when the file is none, or is damaged."""
+    header = _header(network)
+    shapes = header.shapes if header else {}
+    shape = next((shapes[key] for key in _VECTORS if key in shapes), None)
+    if shape is None and len(shapes) == 1:
+        shape = next(iter(shapes.values()))
+    if shape is None or not 1 <= len(shape) <= 2:
+        return None
+    return Vectors(shape[0] if len(shape) == 2 else 1, shape[-1])
+
+
+def preview_of(network: Network) -> Path | None:
+    """The picture beside a file, ``name.preview.png`` or ``name.png``; None where there is none."""
+    stem = network.path.name[: -len(SUFFIX)]
+    candidates = (network.path.with_name(stem + end) for end in _PREVIEWS)
+    return next((p for p in candidates if p.is_file()), None)
+
+
+def _header(network: Network) -> Header | None:
+    try:
+        status = network.path.stat()
+        return _remembered(str(network.path), status.st_size, status.st_mtime_ns)
+    except (EaselError, OSError):
+        return None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(path: str, size: int, changed: int) -> Header:  # noqa: ARG001  the key
+    """The header, read again when the file has changed; only what is asked for is kept of it."""
+    header = read_header(Path(path), Path(path).name)
+    few = header.shapes if len(header.shapes) <= 4 else {}
+    return Header(few, header.metadata, header.digest)
+
+
+def _value(text: str) -> Any:
+    """A metadata value: JSON objects and lists are read, all else stays text."""
+    if not text.startswith(("{", "[")):
+        return text
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """The safetensors files below a folder in the order of their names, hidden ones left out.
+
+    Links are followed, each folder is entered once.
+    """
+    seen: set[tuple[int, int]] = set()
+    for folder, names, files in os.walk(root, followlinks=True):
+        depth = len(Path(folder).relative_to(root).parts)
+        if depth > MAX_DEPTH or not _is_new(folder, seen):
+            names.clear()
+            continue
+        names[:] = sorted(n for n in names if not n.startswith("."))
+        for name in sorted(files):
+            if name.casefold().endswith(SUFFIX) and not name.startswith("."):
+                yield Path(folder, name)
+
+
+def _is_new(folder: str, seen: set[tuple[int, int]]) -> bool:
+    try:
+        status = Path(folder).stat()
+    except OSError:
+        return False
+    place = (status.st_dev, status.st_ino)
+    known = place in seen
+    seen.add(place)
+    return not known

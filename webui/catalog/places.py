@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from webui.core.paths import at_home
+
 KINDS: Mapping[str, tuple[str, ...]] = {
     "checkpoints": ("checkpoints", "Stable-diffusion"),
     "vae": ("vae", "VAE"),
@@ -54,7 +56,7 @@ def _extra(root: Path, kind: str) -> Iterator[Path]:
     for section in _read(root / EXTRA).values():
         if not isinstance(section, dict):
             continue
-        base = root / Path(str(section.get("base_path") or "")).expanduser()
+        base = root / at_home(str(section.get("base_path") or ""))
         for name in KINDS[kind]:
             value = section.get(name)
             lines = value.splitlines() if isinstance(value, str) else ()

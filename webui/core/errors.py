@@ -5,8 +5,11 @@ A class's docstring is its default message. Cancellation is not an error and has
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+LONGEST_RETRY = 600  # seconds; nobody is told to come back later than this
 
 
 class EaselError(Exception):
@@ -56,6 +59,38 @@ class TooLarge(EaselError):
     """This is larger than what is accepted."""
 
     code = "too_large"
+
+
+class TooMany(EaselError):
+    """There are too many requests; try again later.
+
+    ``retry_after`` is when to ask again, in whole seconds from now (1 to ``LONGEST_RETRY``); over
+    HTTP it is the ``Retry-After`` header.
+    """
+
+    code = "too_many"
+
+    def __init__(
+        self, message: str = "", *, field: str | None = None, retry_after: float = 1
+    ) -> None:
+        super().__init__(message or "There are too many requests; try again later.", field=field)
+        self.retry_after = whole_seconds(retry_after)
+
+
+class Unavailable(EaselError):
+    """This is not available at the moment; try again later.
+
+    ``retry_after`` as in :class:`TooMany`.
+    """
+
+    code = "unavailable"
+
+    def __init__(
+        self, message: str = "", *, field: str | None = None, retry_after: float = 1
+    ) -> None:
+        usual = "This is not available at the moment; try again later."
+        super().__init__(message or usual, field=field)
+        self.retry_after = whole_seconds(retry_after)
 
 
 class ModelError(EaselError):
@@ -114,6 +149,11 @@ class ErrorInfo:
     def to_exception(self) -> EaselError:
         """The exception this value was made of (its class by code)."""
         return _by_code(EaselError).get(self.code, EaselError)(self.message, field=self.field)
+
+
+def whole_seconds(seconds: float) -> int:
+    """A wait as whole seconds, rounded up, within 1 to ``LONGEST_RETRY``; NaN counts as 1."""
+    return math.ceil(min(max(1.0, seconds), float(LONGEST_RETRY)))
 
 
 def describe(error: BaseException) -> ErrorInfo:

@@ -44,11 +44,23 @@ class StopJob:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadModel:
+    """Bring this checkpoint into memory before a job needs it; ``WorkerStats`` answers."""
+
+    model: ModelRef
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadModels:
+    """Drop every model that no job is using; ``WorkerStats`` answers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     """Leave now."""
 
 
-Command = RunJob | StopJob | Quit
+Command = RunJob | StopJob | LoadModel | UnloadModels | Quit
 
 # ---- worker → server
 
@@ -150,12 +162,22 @@ class JobFinished:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStats:
-    """Sent after each job: what the worker did and holds, in total."""
+    """Sent after each job, ``LoadModel`` and ``UnloadModels``: what the worker did and holds, in
+    total.
+
+    ``embedding_hits`` are texts that had been encoded before, ``embedding_misses`` those that were
+    encoded; ``model_hits`` uses of a model's part that lay on the device, ``model_loads`` of one
+    that had to be brought there.
+    """
 
     forwards: int
     memory_bytes: int
     cached_bytes: int
     loaded: tuple[str, ...] = ()
+    embedding_hits: int = 0
+    embedding_misses: int = 0
+    model_hits: int = 0
+    model_loads: int = 0
 
 
 WorkerEvent = (

@@ -50,6 +50,11 @@ class Registry(Generic[T]):
         """Every entry's own name, in the order they were added."""
         return tuple(self._entries)
 
+    def aliases(self, name: str) -> tuple[str, ...]:
+        """The other spellings of an entry, in lower case, as they were added."""
+        own = self.canonical(name)
+        return tuple(s for s, of in self._names.items() if of == own and s != own.casefold())
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.strip().casefold() in self._names
 

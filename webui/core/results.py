@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from webui.core.errors import ErrorInfo
@@ -113,10 +113,15 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. ``is_admin`` gates what changes the installation or other people's jobs."""
+    """Who asks. ``is_admin`` gates what changes the installation or other people's jobs.
+
+    ``address`` is where from, where several people may be behind one user (guests, a share link),
+    else ""; it makes no other caller.
+    """
 
     user: str
     is_admin: bool
+    address: str = field(default="", compare=False)
 
 
 LOCAL_CALLER = Caller(user="local", is_admin=True)

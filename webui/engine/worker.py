@@ -28,13 +28,16 @@ from webui.core.messages import (
     JobFinished,
     JobSpec,
     JobStarted,
+    LoadModel,
     Quit,
     RunJob,
     StopJob,
+    UnloadModels,
     WorkerEvent,
     WorkerReady,
     WorkerStats,
 )
+from webui.core.models import ModelRef
 from webui.core.requests import Series
 
 if TYPE_CHECKING:
@@ -124,6 +127,11 @@ class Worker:
             self._take(command.spec)
         elif isinstance(command, StopJob):
             self._stop(command)
+        elif isinstance(command, LoadModel):
+            self._load(command.model)
+        elif isinstance(command, UnloadModels):
+            self._studio.manager.release_unused()
+            self._emit_stats()
 
     def tick(self) -> bool:
         """Do one piece of work: a job's next stage, or one forward pass; False if there is none."""
@@ -152,6 +160,15 @@ class Worker:
         kinds = {Measure: Measuring, Series: SeriesDrawing}
         drawing = kinds.get(type(spec.request), Txt2ImgDrawing)(spec, self._studio)
         self._jobs[spec.job_id] = _Job(spec, drawing, drawing.script())
+
+    def _load(self, ref: ModelRef) -> None:
+        """Load what drawing takes; that it could not be is seen from the stats, and is logged."""
+        try:
+            with self._studio.manager.lease(ref, "text", "denoiser", "decoder"):
+                pass
+        except Exception:  # noqa: BLE001 - the worker's border: jobs go on
+            _log.exception("The checkpoint %s could not be loaded.", ref.name)
+        self._emit_stats()
 
     def _stop(self, command: StopJob) -> None:
         job = self._jobs.get(command.job_id)
@@ -192,9 +209,22 @@ class Worker:
         forwards = studio.loop.forget(job.spec.job_id)
         spec = job.spec
         self._emit(JobFinished(spec.job_id, spec.attempt, error, stopped, forwards))
+        self._emit_stats()
+
+    def _emit_stats(self) -> None:
+        studio = self._studio
         manager = studio.manager
         self._emit(
-            WorkerStats(studio.loop.forwards, memory_bytes(), manager.held_bytes, manager.loaded)
+            WorkerStats(
+                studio.loop.forwards,
+                memory_bytes(),
+                manager.held_bytes,
+                manager.loaded,
+                embedding_hits=studio.prompts.hits,
+                embedding_misses=studio.prompts.misses,
+                model_hits=manager.hits,
+                model_loads=manager.loads,
+            )
         )
 
 

@@ -8,6 +8,7 @@ from webui.jobs.executor import Executor, ExecutorEvent, ExecutorStatus, WorkerL
 from webui.jobs.inline import InlineExecutor
 from webui.jobs.journal import Journal
 from webui.jobs.local import LocalExecutor
+from webui.jobs.once import Once
 from webui.jobs.queue import JobQueue
 from webui.jobs.record import Job
 
@@ -20,5 +21,6 @@ __all__ = [
     "JobQueue",
     "Journal",
     "LocalExecutor",
+    "Once",
     "WorkerLost",
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from webui.core.errors import NotFound, StorageError
@@ -28,7 +29,11 @@ class JobBook:
         self._keep = (keep_jobs, keep_images)
         self._jobs = {job.id: job for job in journal.load()}
         self._places: dict[str, int] | None = None
+        self._shown: dict[str, Job] = {}  # queued jobs with their positions, as far as asked for
         self._recover()
+        self._served: dict[str, float] = {}
+        for job in sorted(self._jobs.values(), key=lambda j: j.started or 0.0):
+            self._note_start(job)
         ended = (j for j in self._jobs.values() if j.ended)
         self._ended = [j.id for j in sorted(ended, key=lambda j: j.finished or 0.0)]
 
@@ -43,13 +48,26 @@ class JobBook:
         """The job without its position, None if there is none."""
         return self._jobs.get(job_id)
 
-    def all(self) -> list[Job]:
-        """Every job, in the order they were submitted, with positions."""
-        return [self._placed(job) for job in self._jobs.values()]
+    def select(self, wanted: Callable[[Job], bool]) -> list[Job]:
+        """The jobs that ``wanted`` says yes to (it sees no positions), in the order they were
+        submitted, with positions."""
+        return [self._placed(job) for job in self._jobs.values() if wanted(job)]
 
     def unfinished(self) -> list[Job]:
         """The queued and running jobs."""
         return [j for j in self._jobs.values() if not j.ended]
+
+    @property
+    def served(self) -> Mapping[str, float]:
+        """When the last job of each owner was started, of those that are remembered or were.
+
+        A later start has a larger number also where the clock stands still or was set back.
+        """
+        return self._served
+
+    def recent(self, count: int) -> list[Job]:
+        """The jobs that ended last, the newest last."""
+        return [self._jobs[job_id] for job_id in self._ended[-count:]]
 
     def queue(self) -> list[str]:
         """The ids of the queued jobs in the order in which they start."""
@@ -63,10 +81,11 @@ class JobBook:
         """An ``order`` that puts a new job last."""
         return max((j.order for j in self.unfinished()), default=0) + 1
 
-    def add(self, job: Job) -> None:
-        """Take a new job in; ``StorageError`` (and nothing is changed) if it cannot be written."""
-        self._journal.put(job)
-        self._jobs[job.id] = job
+    def add(self, *jobs: Job) -> None:
+        """Take new jobs in, all or none, also when the process is killed meanwhile;
+        ``StorageError`` (and nothing is changed) if they cannot be written."""
+        self._journal.put(*jobs)
+        self._jobs.update((job.id, job) for job in jobs)
         self._places = None
 
     def change(self, job_id: str, change: Change, *, strict: bool = False) -> Job:
@@ -84,6 +103,8 @@ class JobBook:
             _log.error("%s", error)
         for job in jobs:
             if self._jobs[job.id].state != job.state:
+                if job.state == "running":
+                    self._note_start(job)
                 self._note_end(job)
             self._jobs[job.id] = job
         if not all(isinstance(c, (Progressed, Kept)) for c in changes.values()):
@@ -106,14 +127,18 @@ class JobBook:
     def _order(self) -> dict[str, int]:
         """Positions by id, in order."""
         if self._places is None:
-            row = queue_order(self.unfinished())
+            row = queue_order(self.unfinished(), self._served)
             self._places = {job.id: place for place, job in enumerate(row)}
+            self._shown = {}
         return self._places
 
     def _placed(self, job: Job) -> Job:
         if job.state != "queued":
             return job
-        return replace(job, position=self._order()[job.id])
+        position = self._order()[job.id]
+        if job.id not in self._shown:
+            self._shown[job.id] = replace(job, position=position)
+        return self._shown[job.id]
 
     def _write(self, jobs: list[Job], changes: list[Change]) -> None:
         if len(changes) == 1 and isinstance(changes[0], Progressed):
@@ -125,6 +150,11 @@ class JobBook:
             self._journal.put_places(*jobs)
             return
         self._journal.put(*jobs)
+
+    def _note_start(self, job: Job) -> None:
+        if job.started is not None:
+            last = max(self._served.values(), default=0.0)
+            self._served[job.owner] = max(job.started, math.nextafter(last, math.inf))
 
     def _note_end(self, job: Job) -> None:
         if job.ended:

@@ -38,6 +38,8 @@ COLUMNS = (
     "model",
     "error",
     "scores",
+    "once",
+    "placed",
 )
 
 
@@ -65,6 +67,8 @@ def to_row(job: Job) -> tuple[Any, ...]:
         _dump(job.model),
         _dump(job.error) if job.error else None,
         json.dumps([dataclasses.astuple(s) for s in job.scores]) if job.scores else None,
+        job.once or None,
+        job.placed,
     )
 
 
@@ -94,6 +98,7 @@ def _to_job(row: dict[str, Any], images: Sequence[str]) -> Job:
         state=_state(row["state"]),
         priority=row["priority"],
         parent=row["parent"],
+        placed=int(row["placed"]),
         attempts=row["attempts"],
         losses=row["losses"],
         stopping=bool(row["stopping"]),
@@ -103,6 +108,7 @@ def _to_job(row: dict[str, Any], images: Sequence[str]) -> Job:
         error=ErrorInfo(**json.loads(row["error"])) if row["error"] else None,
         images=tuple(SavedImage(**json.loads(text)) for text in images),
         scores=tuple(Score(*one) for one in json.loads(row["scores"] or "[]")),
+        once=row["once"] or "",
     )
 
 

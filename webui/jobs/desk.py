@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
-from webui.core.errors import Conflict, ErrorInfo, StorageError
+from webui.core.errors import Conflict, ErrorInfo, StorageError, TooMany
 from webui.core.messages import (
     JobFinished,
     JobImage,
@@ -18,10 +19,13 @@ from webui.core.messages import (
 )
 from webui.core.models import ModelRef
 from webui.core.requests import Request
-from webui.core.results import EventKind, SavedImage
+from webui.core.results import Caller, EventKind, SavedImage
 from webui.jobs.book import JobBook
+from webui.jobs.estimate import seconds_left, seconds_until, typical_seconds
 from webui.jobs.events import EventLog
 from webui.jobs.executor import WorkerLost
+from webui.jobs.limits import Limiter
+from webui.jobs.once import Once, asked_before
 from webui.jobs.policy import descendants, moved, next_jobs, progress_at
 from webui.jobs.record import (
     Begin,
@@ -36,14 +40,17 @@ from webui.jobs.record import (
     Scored,
     Stop,
 )
+from webui.jobs.tally import Tally
 
+_RECENT = 20  # ended jobs that say how long one takes
 _TOLD_POSITIONS = 10  # how far from the front a changed position is announced
 
 
 class Desk:
     """Changes jobs in the book and publishes each change. Not thread-safe: the queue locks.
 
-    ``stop_patience`` and ``progress_interval`` are in seconds, as in ``JobQueue``.
+    ``stop_patience`` and ``progress_interval`` are in seconds, as in ``JobQueue``. What happens is
+    counted in ``tally``, and ``limiter`` is asked before a job is queued.
     """
 
     def __init__(
@@ -56,9 +63,13 @@ class Desk:
         preview_every: int,
         stop_patience: float,
         progress_interval: float,
+        tally: Tally,
+        limiter: Limiter,
     ) -> None:
         self.book = book
         self.events = events
+        self.limiter = limiter
+        self._tally = tally
         self._capacity = capacity
         self._max_queued = max_queued
         self._preview_every = preview_every
@@ -72,29 +83,61 @@ class Desk:
     # ---- what people want
 
     def submit(
-        self, request: Request, model: ModelRef, owner: str, parent: str | None, priority: int
-    ) -> Job:
-        """Queue a completed request; ``Conflict``, ``NotFound`` or ``StorageError`` if not."""
-        if len(self.book.queue()) >= self._max_queued:
-            raise Conflict(
-                f"{self._max_queued} jobs are waiting already; try again when some are done."
-            )
-        if parent is not None and self.book.get(parent).ended:
+        self,
+        resolved: Sequence[tuple[Request, ModelRef]],
+        caller: Caller,
+        parent: str | None,
+        priority: int,
+        once: Once | None,
+    ) -> list[Job]:
+        """Queue completed requests in their order, all or none.
+
+        ``TooMany``, ``InvalidRequest``, ``Conflict``, ``NotFound`` or ``StorageError`` if not. A
+        child belongs to a job that was let in, so its owner's limits do not count. Whoever may have
+        made the request before is to ask :meth:`asked_before` first.
+        """
+        self._check_room(len(resolved))
+        if parent is None:
+            own = [j for j in self.book.waiting() if j.owner == caller.user and j.parent is None]
+            requests = [request for request, _ in resolved]
+            self.limiter.check(caller, requests, own, self.seconds_until)
+        elif self.book.get(parent).ended:
             raise Conflict("The job this belongs to has ended.")
-        job = Job(
-            id=secrets.token_hex(8),
-            request=request,
-            model=model,
-            owner=owner,
-            created=time.time(),
-            order=self.book.next_order(),
-            priority=priority,
-            parent=parent,
-        )
-        self.book.add(job)
-        job = self.book.get(job.id)
-        self._publish_queued(job)
-        return job
+        now, order = time.time(), self.book.next_order()
+        jobs = [
+            Job(
+                id=secrets.token_hex(8),
+                request=request,
+                model=model,
+                owner=caller.user,
+                created=now,
+                order=order + place,
+                priority=priority,
+                parent=parent,
+                once=once.mark(place) if once else "",
+            )
+            for place, (request, model) in enumerate(resolved)
+        ]
+        self.book.add(*jobs)
+        jobs = [self.book.get(job.id) for job in jobs]
+        for job in jobs:
+            self._publish_queued(job)
+        return jobs
+
+    def asked_before(self, once: Once | None, owner: str) -> list[Job]:
+        """The jobs that a request became when its owner made it before; empty if not."""
+        if once is None:
+            return []
+        return asked_before(once, owner, self.book.select(lambda job: bool(job.once)))
+
+    def seconds_until(self, job_id: str) -> float:
+        """How long it is likely to take until a waiting job begins; 0 for any other."""
+        now = time.time()
+        typical = typical_seconds(self.book.recent(_RECENT))
+        running = [j for j in self.book.unfinished() if j.state == "running"]
+        left = [seconds_left(j, typical, now) for j in running]
+        position = self.book.get(job_id).position
+        return 0.0 if position is None else seconds_until(position, left, self._capacity, typical)
 
     def stop(self, job_id: str) -> list[str]:
         """End a job and its children as far as they are queued; returns which run and are to be
@@ -120,7 +163,8 @@ class Desk:
     def prioritize(self, job_id: str, priority: int) -> Job:
         """Give a queued job another priority."""
         job = self._check_queued(job_id)
-        self.book.change(job_id, Place(job.order, priority))
+        if priority != job.priority:
+            self.book.change(job_id, Place(job.order, priority))
         return self.book.get(job_id)
 
     def preview(self, job_id: str) -> tuple[int, bytes] | None:
@@ -135,13 +179,15 @@ class Desk:
         In that case the queue is at rest, and positions that have changed are announced. A job
         whose attempt cannot be written fails instead of being started.
         """
-        for job in next_jobs(self.book.unfinished(), self._capacity):
+        for job in next_jobs(self.book.unfinished(), self._capacity, self.book.served):
             try:
                 begun = self.book.change(job.id, Begin(time.time()), strict=True)
             except StorageError as error:
                 self.book.change(job.id, Begin(time.time()))
                 self._apply(job.id, End(time.time(), error.info()))
                 continue
+            if begun.attempts == 1:
+                self._tally.took("waiting", (begun.started or 0.0) - begun.created)
             self._publish(begun.id, "started", progress=begun.progress)
             return JobSpec(
                 begun.id, begun.attempts, begun.request, begun.model, self._preview_every
@@ -175,6 +221,7 @@ class Desk:
             progress = replace(job.progress, phase=event.text)
         else:
             progress = progress_at(job, event, time.time())
+            self._tally.stepped(job.progress, event)
         self.book.change(job.id, Progressed(progress))
         if isinstance(event, JobPhase) or self._is_due(event):
             self._publish(job.id, "progress", progress=progress)
@@ -194,6 +241,8 @@ class Desk:
 
     def kept(self, job_id: str, kept: SavedImage | ErrorInfo) -> None:
         """Note that a picture was saved, or that the job fails because it was not."""
+        if self.running(job_id) is None:
+            return
         if isinstance(kept, SavedImage):
             self.book.change(job_id, Kept(kept))
             self._publish(job_id, "image", image=kept)
@@ -207,10 +256,15 @@ class Desk:
             self.book.change(event.job_id, Scored(event.scores))
             self._publish(event.job_id, "scores", scores=event.scores)
 
+    def ending(self, event: JobFinished) -> Job | None:
+        """The job that ends with this, None if it is not running (any more)."""
+        job = self.running(event.job_id)
+        return job if job is not None and job.attempts == event.attempt else None
+
     def finished(self, event: JobFinished) -> None:
         """End a job as the worker says."""
-        job = self.running(event.job_id)
-        if job is not None and job.attempts == event.attempt:
+        job = self.ending(event)
+        if job is not None:
             self._apply(job.id, End(time.time(), event.error, event.stopped))
 
     def lost(self, event: WorkerLost) -> None:
@@ -247,6 +301,8 @@ class Desk:
     def _apply(self, job_id: str, change: End | Lost | Stop) -> None:
         """Apply what ends a job, or its attempt, and announce what became of it."""
         job = self.book.change(job_id, change)
+        if job.ended:
+            self._count_end(job)
         for memory in (self._previews, self._spoke, self._deadlines):
             memory.pop(job_id, None)
         if job.state == "queued":
@@ -254,6 +310,22 @@ class Desk:
         elif job.state != "running":
             self._publish(job_id, job.state, progress=job.progress, error=job.error)
             self.book.forget_surplus()
+
+    def _count_end(self, job: Job) -> None:
+        if job.state in ("done", "failed", "cancelled"):
+            self._tally.ended(job.state)
+        if job.started is not None and job.finished is not None:
+            self._tally.took("running", job.finished - job.started)
+
+    def _check_room(self, count: int) -> None:
+        queue = self.book.queue()
+        over = len(queue) + count - self._max_queued
+        if over > 0:
+            raise TooMany(
+                f"{len(queue)} of {self._max_queued} places in the queue are taken; "
+                "try again when some jobs are done.",
+                retry_after=self.seconds_until(queue[min(over, len(queue)) - 1]) if queue else 1,
+            )
 
     def _is_due(self, step: JobStep) -> bool:
         now = time.monotonic()

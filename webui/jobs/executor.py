@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+from webui.core.errors import Unavailable
 from webui.core.messages import Command, WorkerEvent, WorkerReady, WorkerStats
 
 
@@ -26,6 +27,10 @@ class WorkerLost:
 
 
 ExecutorEvent = WorkerEvent | WorkerLost
+RESTART_SECONDS = 10
+"""When to ask again while the worker, or Easel itself, is being started again."""
+
+Availability = Literal["starting", "ready", "lost", "failed"]
 OnEvent = Callable[[ExecutorEvent], None]
 
 
@@ -36,6 +41,7 @@ class ExecutorStatus:
     ``state``: "idle" (not started), "starting", "ready", "waiting" (it ended; the next start
     comes later or with the next job) or "closed". ``ready`` and ``stats`` are the worker's last
     words about itself, ``problem`` says why the last one ended, ``restarts`` how many did.
+    ``hopeless`` is set while the last one never got as far as being ready.
     """
 
     state: Literal["idle", "starting", "ready", "waiting", "closed"] = "idle"
@@ -43,12 +49,38 @@ class ExecutorStatus:
     stats: WorkerStats | None = None
     restarts: int = 0
     problem: str | None = None
+    hopeless: bool = False
+
+    @property
+    def availability(self) -> Availability:
+        """Whether there is a worker: "ready"; "starting" (the first, or it comes with the first
+        job); "lost" (one ended, the next is on its way); "failed" (none could be started, or
+        Easel closes)."""
+        if self.state == "ready":
+            return "ready"
+        if self.state == "closed" or (self.state == "waiting" and self.hopeless):
+            return "failed"
+        return "starting" if self.problem is None else "lost"
+
+    def unavailable(self) -> Unavailable | None:
+        """The error for whoever needs the worker now, while one that ended is not replaced; None
+        while there is one, or the first is on its way. Jobs are kept meanwhile."""
+        if self.availability == "lost":
+            sentence = "The drawing process ended and is being started again; jobs are kept."
+        elif self.availability == "failed":
+            sentence = (
+                "The drawing process could not be started, which is tried again with the next "
+                f"job; jobs are kept. {self.problem or ''}"
+            )
+        else:
+            return None
+        return Unavailable(sentence.strip(), retry_after=RESTART_SECONDS)
 
     def after(self, event: ExecutorEvent) -> ExecutorStatus:
         """The status once ``event`` has happened."""
         match event:
             case WorkerReady():
-                return replace(self, state="ready", ready=event)
+                return replace(self, state="ready", ready=event, hopeless=False)
             case WorkerStats():
                 return replace(self, stats=event)
             case WorkerLost():
@@ -59,6 +91,7 @@ class ExecutorStatus:
                     stats=None,
                     restarts=self.restarts + 1,
                     problem=event.reason,
+                    hopeless=not event.ready,
                 )
             case _:
                 return self

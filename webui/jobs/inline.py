@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Protocol, cast
 
 from webui.core.errors import describe
-from webui.core.messages import Command, JobFinished, Quit, RunJob, WorkerEvent
+from webui.core.messages import Command, JobFinished, Quit, RunJob, StopJob, WorkerEvent
 from webui.jobs.executor import ExecutorEvent, ExecutorStatus, OnEvent, WorkerLost
 
 _log = logging.getLogger(__name__)
@@ -70,12 +70,13 @@ class InlineExecutor:
         self._on_event = on_event
 
     def send(self, command: Command) -> None:
-        """Take the command up; a ``RunJob`` is run to its end unless a run is going on already."""
+        """Take the command up; what it asks for is done before this returns, a ``RunJob`` to its
+        end, unless a run is going on already. A ``StopJob`` alone waits for the next run."""
         with self._lock:
             if self._closed or self._on_event is None or isinstance(command, Quit):
                 return
             self._inbox.append(command)
-            if self._pumping or not isinstance(command, RunJob):
+            if self._pumping or isinstance(command, StopJob):
                 return
             self._pumping = True
         self._pump()

@@ -36,6 +36,8 @@ _MIGRATIONS = (
     ) WITHOUT ROWID;
     """,
     "ALTER TABLE jobs ADD COLUMN scores TEXT;",
+    "ALTER TABLE jobs ADD COLUMN once TEXT;",
+    "ALTER TABLE jobs ADD COLUMN placed INTEGER NOT NULL DEFAULT 0;",
 )
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 _PUT = (
@@ -96,8 +98,8 @@ class Journal:
         """Write where these jobs stand in the queue, and nothing else of them."""
         with self._writing() as db:
             db.executemany(
-                "UPDATE jobs SET place = ?, priority = ? WHERE id = ?",
-                [(job.order, job.priority, job.id) for job in jobs],
+                "UPDATE jobs SET place = ?, priority = ?, placed = ? WHERE id = ?",
+                [(job.order, job.priority, job.placed, job.id) for job in jobs],
             )
 
     def put_image(self, job: Job, image: SavedImage) -> None:

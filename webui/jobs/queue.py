@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 
-from webui.core.errors import Conflict, EaselError, ErrorInfo, describe
+from webui.core.errors import EaselError, ErrorInfo, Unavailable
 from webui.core.messages import (
     JobFinished,
     JobImage,
@@ -16,38 +16,52 @@ from webui.core.messages import (
     JobScores,
     JobStarted,
     JobStep,
+    LoadModel,
     RunJob,
     StopJob,
+    UnloadModels,
 )
 from webui.core.models import ModelRef
 from webui.core.requests import Request
-from webui.core.results import Caller, JobEvent, JobState, SavedImage
+from webui.core.results import Caller
 from webui.jobs.book import JobBook
 from webui.jobs.desk import Desk
 from webui.jobs.events import EventLog
-from webui.jobs.executor import Executor, ExecutorEvent, ExecutorStatus, WorkerLost
+from webui.jobs.executor import (
+    RESTART_SECONDS,
+    Executor,
+    ExecutorEvent,
+    WorkerLost,
+)
 from webui.jobs.journal import Journal
+from webui.jobs.keeping import Keep, Keeping, RoundOff
+from webui.jobs.limits import Limiter
 from webui.jobs.mailbox import Mailbox
+from webui.jobs.once import Once
+from webui.jobs.reader import QueueReader
 from webui.jobs.record import Job
+from webui.jobs.tally import Tally
+from webui.settings.sections import Limits
 
 _log = logging.getLogger(__name__)
 
 Resolve = Callable[[Request], tuple[Request, ModelRef]]
-Keep = Callable[[Job, JobImage], SavedImage | tuple[SavedImage, ...]]
 
 
-class JobQueue:
+class JobQueue(QueueReader):
     """Jobs from submission to their end; every method may be called from any thread.
 
     ``resolve`` completes a request (seed, size, checkpoint) once, on submission; what it raises
     reaches the submitter. ``keep`` saves a picture, and is called again for the same job and index
-    when a job is run again; several are a picture and what was made of it and others (a grid).
-    What it raises fails the job. It runs on the queue's thread, so it may
-    submit jobs but not wait for them. ``capacity`` jobs draw at once. A preview is asked for every
-    ``preview_every`` steps (0: none). A job that goes on ``stop_patience`` seconds after it was
-    told to end has its worker restarted. Progress is published at most every ``progress_interval``
-    seconds for each job. Of ended jobs the last ``keep_jobs`` are remembered, fewer where they hold
-    more than ``keep_images`` pictures. The queue closes ``journal`` and ``executor``.
+    when a job is run again; what it raises fails the job. ``round_off`` is called when the worker
+    is through with a job, interrupted ones too but not failed ones, and gives what is to be kept
+    with its pictures (a grid); what it raises is logged. Both run on the queue's thread, so they
+    may submit jobs but not wait for them. ``capacity`` jobs draw at once. Every ``preview_every``
+    steps a preview is asked for (0: none). A job that goes on ``stop_patience`` seconds after it
+    was told to end has its worker restarted. Progress of a job is published every
+    ``progress_interval`` seconds at most. ``limits`` are what one user may have waiting and submit
+    (None: the settings' defaults). Of ended jobs the last ``keep_jobs`` are remembered, fewer where
+    they hold more than ``keep_images`` pictures. The queue closes ``journal`` and ``executor``.
     """
 
     def __init__(
@@ -57,6 +71,7 @@ class JobQueue:
         *,
         resolve: Resolve,
         keep: Keep,
+        round_off: RoundOff | None = None,
         capacity: int = 1,
         preview_every: int = 0,
         max_queued: int = 1000,
@@ -64,22 +79,25 @@ class JobQueue:
         keep_images: int = 20_000,
         stop_patience: float = 60.0,
         progress_interval: float = 0.05,
+        limits: Limits | None = None,
     ) -> None:
-        self._journal = journal
-        self._executor = executor
-        self._resolve = resolve
-        self._keep = keep
-        self._lock = threading.Condition(threading.Lock())
-        self._events = EventLog()
-        self._desk = Desk(
+        events = EventLog()
+        self.tally = Tally()
+        desk = Desk(
             JobBook(journal, keep_jobs=keep_jobs, keep_images=keep_images),
-            self._events,
+            events,
             capacity=capacity,
             max_queued=max_queued,
             preview_every=preview_every,
             stop_patience=stop_patience,
             progress_interval=progress_interval,
+            tally=self.tally,
+            limiter=Limiter(limits or Limits()),
         )
+        super().__init__(executor, desk, events)
+        self._journal = journal
+        self._resolve = resolve
+        self._keeping = Keeping(keep, round_off, self.tally)
         self._mail = Mailbox()
         self._thread: threading.Thread | None = None
         self._changed = True  # whether there may be a job to start
@@ -89,62 +107,27 @@ class JobQueue:
     # ---- asking
 
     @property
-    def status(self) -> ExecutorStatus:
-        """How the worker is."""
-        return self._executor.status
+    def limits(self) -> Limits:
+        """What one user may have waiting and submit; may be replaced at any time."""
+        return self._desk.limiter.limits
 
-    @property
-    def last_seq(self) -> int:
-        """The newest event's number: ``events(after=last_seq)`` waits for what comes next."""
-        return self._events.last
-
-    def get(self, job_id: str) -> Job:
-        """The job as it is now; ``NotFound`` if there is none (any more)."""
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
         with self._lock:
-            return self._desk.book.get(job_id)
-
-    def jobs(
-        self, caller: Caller | None = None, states: Collection[JobState] | None = None
-    ) -> list[Job]:
-        """Jobs in the order they were submitted.
-
-        Those in ``states`` (None: all) that ``caller`` may see: an admin and None everybody's,
-        others their own.
-        """
-        with self._lock:
-            jobs = self._desk.book.all()
-        return [j for j in jobs if (states is None or j.state in states) and _sees(caller, j)]
-
-    def preview(self, job_id: str) -> tuple[int, bytes] | None:
-        """The newest preview of a running job as (number, JPEG), None if there is none."""
-        with self._lock:
-            return self._desk.preview(job_id)
-
-    def events(
-        self, after: int, timeout: float | None = 0.0, job_id: str | None = None
-    ) -> list[JobEvent]:
-        """Events numbered above ``after``; waits up to ``timeout`` seconds for the first.
-
-        Only the last 2000 are kept: when the first one's number is above ``after + 1``, ask for
-        the jobs again. Of one job only, with ``job_id``. Empty after the timeout or on close.
-        """
-        return self._events.read(after, timeout, job_id)
-
-    def subscribe(self, callback: Callable[[JobEvent], None]) -> Callable[[], None]:
-        """Have every event from now on given to ``callback``; returns what ends that.
-
-        It is called from a thread of the queue's, one event at a time; slowness and exceptions
-        stay its own.
-        """
-        return self._events.subscribe(callback)
+            self._desk.limiter.limits = limits
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """The job once it has ended, or as it is after ``timeout`` seconds or on close."""
         if threading.current_thread() is self._thread:
             raise RuntimeError("The queue's own thread cannot wait for a job.")
         book = self._desk.book
+
+        def is_over() -> bool:
+            job = book.find(job_id)
+            return self._closed or job is None or job.ended
+
         with self._lock:
-            self._lock.wait_for(lambda: self._closed or book.get(job_id).ended, timeout)
+            self._lock.wait_for(is_over, timeout)
             return book.get(job_id)
 
     def settle(self, timeout: float = 5.0) -> bool:
@@ -165,23 +148,43 @@ class JobQueue:
         thread.start()
 
     def submit(
-        self, request: Request, *, caller: Caller, parent: str | None = None, priority: int = 0
+        self,
+        request: Request,
+        *,
+        caller: Caller,
+        parent: str | None = None,
+        priority: int = 0,
+        once: Once | None = None,
     ) -> Job:
         """Queue a request; higher ``priority`` goes first. The job outlives whoever submits it.
 
         ``parent`` is the unfinished job on whose behalf it is drawn, which holds no place
-        meanwhile. Raises what ``resolve`` raises, ``Conflict`` when the queue is full or the
-        parent has ended, ``NotFound`` for an unknown parent, ``StorageError`` when it cannot be
-        journalled.
+        meanwhile. Raises what ``resolve`` raises, ``TooMany`` when the queue is full or the caller
+        at a limit (its ``retry_after`` is estimated from the queue), ``Conflict`` when the parent
+        has ended, ``NotFound`` for an unknown parent, ``StorageError`` when it cannot be
+        journalled, ``Unavailable`` when Easel is closing. With ``once`` a request that was made
+        before gives the job it became then.
         """
-        resolved, model = self._resolve(request)
-        with self._lock:
-            if self._closed:
-                raise Conflict("Easel is closing and takes no more jobs.")
-            job = self._desk.submit(resolved, model, caller.user, parent, priority)
-            self._note_change()
-        self.start()
-        return job
+        before = self.submitted(once, caller)
+        if before:
+            return before[0]
+        if parent is None:
+            self._count_submission(caller)
+        return self._enter([self._resolve(request)], caller, parent, priority, once)[0]
+
+    def submit_all(
+        self, requests: Sequence[Request], *, caller: Caller, once: Once | None = None
+    ) -> list[Job]:
+        """Queue several requests in their order: all of them or, when one is refused, none.
+
+        The ``field`` of an error about one begins with its place: ``requests[2].width``.
+        """
+        before = self.submitted(once, caller)
+        if before:
+            return before
+        self._count_submission(caller)
+        resolved = [self._resolved(request, place) for place, request in enumerate(requests)]
+        return self._enter(resolved, caller, None, 0, once)
 
     def cancel(self, job_id: str) -> Job:
         """End a job: a queued one now, a running one within a step; finished pictures stay.
@@ -205,6 +208,19 @@ class JobQueue:
         if job.state == "running":
             self._executor.send(StopJob(job_id, "skip"))
         return job
+
+    def load(self, model: ModelRef) -> None:
+        """Have the worker bring a checkpoint into memory; its next stats say whether it did."""
+        self.start()
+        self._executor.send(LoadModel(model))
+
+    def unload(self) -> None:
+        """Have the worker drop the models that nothing is drawn with; its next stats follow.
+
+        A worker that is not ready holds none: nothing happens then.
+        """
+        if self.status.state == "ready":
+            self._executor.send(UnloadModels())
 
     def move(self, job_id: str, position: int) -> Job:
         """Bring a queued job to ``position`` (0 is next); its priority follows its neighbours'.
@@ -237,6 +253,39 @@ class JobQueue:
         with self._lock:
             self._desk.release()
         self._journal.close()
+
+    def _enter(
+        self,
+        resolved: Sequence[tuple[Request, ModelRef]],
+        caller: Caller,
+        parent: str | None,
+        priority: int,
+        once: Once | None,
+    ) -> list[Job]:
+        with self._lock:
+            if self._closed:
+                raise Unavailable(
+                    "Easel is closing and takes no more jobs.", retry_after=RESTART_SECONDS
+                )
+            jobs = self._desk.asked_before(once, caller.user)
+            if jobs:  # somebody made the same request meanwhile
+                self._desk.limiter.refund(caller)
+                return jobs
+            jobs = self._desk.submit(resolved, caller, parent, priority, once)
+            self._note_change()
+        self.start()
+        return jobs
+
+    def _count_submission(self, caller: Caller) -> None:
+        with self._lock:
+            self._desk.limiter.spend(caller)
+
+    def _resolved(self, request: Request, place: int) -> tuple[Request, ModelRef]:
+        try:
+            return self._resolve(request)
+        except EaselError as error:
+            error.field = f"requests[{place}]" + (f".{error.field}" if error.field else "")
+            raise
 
     # ---- the queue's thread
 
@@ -289,6 +338,8 @@ class JobQueue:
         if isinstance(event, JobStarted):
             self._stop_again(event)
             return
+        if isinstance(event, JobFinished):
+            self._keep_rest(event)
         with self._lock:
             match event:
                 case JobPhase() | JobStep():
@@ -318,22 +369,22 @@ class JobQueue:
             job = self._desk.wanted(event)
         if job is None:
             return
-        kept = self._try_keep(job, event)
+        kept = self._keeping.picture(job, event)
         with self._lock:
-            for one in kept:
-                self._desk.kept(job.id, one)
-        if isinstance(kept[0], ErrorInfo):
+            self._desk.kept(job.id, kept)
+        if isinstance(kept, ErrorInfo):
             self._executor.send(StopJob(job.id, "interrupt"))
 
-    def _try_keep(self, job: Job, event: JobImage) -> tuple[SavedImage | ErrorInfo, ...]:
-        try:
-            kept = self._keep(job, event)
-        except EaselError as error:
-            return (error.info(),)
-        except Exception as error:  # noqa: BLE001  foreign code may take part in keeping
-            _log.exception("A picture could not be kept.")
-            return (describe(error),)
-        return kept if isinstance(kept, tuple) else (kept,)
+    def _keep_rest(self, event: JobFinished) -> None:
+        """Keep what is made of a job's pictures, before it ends."""
+        with self._lock:
+            job = self._desk.ending(event)
+        if job is None or job.error or event.error:
+            return
+        made = self._keeping.rest(job)
+        with self._lock:
+            for one in made:
+                self._desk.kept(job.id, one)
 
     def _restart(self) -> None:
         self._executor.restart("The drawing process did not stop when asked and was ended.")
@@ -346,7 +397,3 @@ class JobQueue:
 
     def _settled(self) -> bool:
         return self._thread is not None and not (self._mail or self._working or self._changed)
-
-
-def _sees(caller: Caller | None, job: Job) -> bool:
-    return caller is None or caller.is_admin or job.owner == caller.user

@@ -20,9 +20,12 @@ class Job:
 
     ``position`` is the number of queued jobs that go before it (None unless queued), ``order`` its
     rank among jobs of the same ``priority`` (higher priorities go first). ``owner`` is the
-    submitting caller's user, ``parent`` the id of the job it was submitted by. ``attempts`` counts
-    starts, ``losses`` the workers that ended while it ran. ``stopping`` is set from the moment
-    somebody asked for its end. Times are seconds since the epoch.
+    submitting caller's user, ``parent`` the id of the job it was submitted by. ``placed`` is 1
+    where an administrator put it where it is, or it had begun: it goes before jobs that take turns;
+    and -1 where it was put last: it goes after those that were there before it.
+    ``attempts`` counts starts, ``losses`` the workers that ended while it ran. ``stopping`` is set
+    from the moment somebody asked for its end. ``once`` is :meth:`webui.jobs.once.Once.mark` of a
+    request that may be repeated ("" without one). Times are seconds since the epoch.
     """
 
     id: str
@@ -35,6 +38,7 @@ class Job:
     position: int | None = None
     priority: int = 0
     parent: str | None = None
+    placed: int = 0
     attempts: int = 0
     losses: int = 0
     stopping: bool = False
@@ -44,6 +48,7 @@ class Job:
     error: ErrorInfo | None = None
     images: tuple[SavedImage, ...] = ()
     scores: tuple[Score, ...] = ()
+    once: str = ""
 
     @property
     def ended(self) -> bool:
@@ -70,10 +75,11 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """It is moved within the queue."""
+    """It is moved within the queue; ``placed`` as in :class:`Job`."""
 
     order: int
     priority: int
+    placed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +184,8 @@ def _queued(job: Job, change: Change) -> Job:
             )
         case Stop(time):
             return _end(job, "cancelled", time)
-        case Place(order, priority):
-            return replace(job, order=order, priority=priority)
+        case Place(order, priority, placed):
+            return replace(job, order=order, priority=priority, placed=placed)
         case _:
             raise _illegal(job, change)
 
@@ -243,6 +249,7 @@ def _interrupted(job: Job, change: Lost | Recovered | Released) -> Job:
         state="queued",
         attempts=attempts,
         losses=losses,
+        placed=1,
         started=None,
         progress=JobProgress(),
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast
 
-from webui.core.errors import EaselError
+from webui.core.errors import EaselError, NotFound
 from webui.core.models import ModelRef
 from webui.core.requests import Legend, Series, Txt2Img
 from webui.core.results import SavedImage
@@ -39,41 +40,47 @@ def origin_of(job: Job, index: int) -> Origin:
     return Origin(series.picture(index), series.model(index), extras)
 
 
-def grids_of(library: Library, job: Job, saved: SavedImage) -> tuple[SavedImage, ...]:
-    """The grids of a series, kept in the library once ``saved`` is the last of its pictures.
+def grids_of(library: Library, job: Job) -> tuple[SavedImage, ...]:
+    """The grids of a series that is drawn, or was interrupted, kept in the library.
 
-    They follow the pictures in the job, one for each page. A grid that fails costs nobody a
-    picture.
+    They follow the pictures in the job, one for each page. Pictures that were skipped or not
+    reached leave their places empty, as in A1111's grids; a page without any has no grid. A grid
+    that fails costs nobody a picture.
     """
     series = job.request
     if not isinstance(series, Series) or series.legend is None:
         return ()
     pictures = {image.index: image for image in job.images if image.index < series.count}
-    if saved.index in pictures or len(pictures) + 1 < series.count:
-        return ()
-    pictures[saved.index] = saved
     grids: list[SavedImage] = []
     for number in range(len(series.legend.pages) * series.each):
         try:
-            grids.append(_grid(library, job, series, pictures, number))
+            grid = _grid(library, job, series, pictures, number)
         except EaselError as error:
             _log.warning("No grid was kept: %s", error.message)
+            continue
+        grids += [grid] if grid else []
     return tuple(grids)
 
 
 def _grid(
     library: Library, job: Job, series: Series, pictures: Mapping[int, SavedImage], number: int
-) -> SavedImage:
-    """Grid ``number``: of each page the first pictures of its places, then the second, …"""
+) -> SavedImage | None:
+    """Grid ``number``: of each page the first pictures of its places, then the second, …
+
+    None where none of them is there. Its text and settings are those of the first that is.
+    """
     legend = cast(Legend, series.legend)
     page, copy = divmod(number, series.each)
     size = len(legend.columns) * len(legend.rows)
     indices = [(page * size + place) * series.each + copy for place in range(size)]
-    files = [library.file(pictures[index].id) for index in indices]
+    files = [_file(library, pictures.get(index)) for index in indices]
+    there = [index for index, file in zip(indices, files, strict=True) if file is not None]
+    if not there:
+        return None
     written = legend if legend.written else _unwritten(legend)
     pixels = plot(files, written.columns, written.rows, title=written.pages[page])
-    first = pictures[indices[0]]
-    request = series.picture(indices[0])
+    first = pictures[there[0]]
+    request = series.picture(there[0])
     return library.save(
         pixels,
         infotext=_captioned(first.infotext, legend),
@@ -81,13 +88,21 @@ def _grid(
         index=series.count + number,
         seed=first.seed,
         prompt=request.prompt,
-        model=series.model(indices[0]).name,
+        model=series.model(there[0]).name,
         negative_prompt=request.negative_prompt,
         sampler=request.sampler,
         owner=job.owner,
         request=request,
         job_time=job.started,
     )
+
+
+def _file(library: Library, picture: SavedImage | None) -> Path | None:
+    """A picture's file; None for one that was not drawn, or was deleted meanwhile."""
+    try:
+        return library.file(picture.id) if picture else None
+    except NotFound:
+        return None
 
 
 def _captioned(infotext: str, legend: Legend) -> str:

@@ -108,6 +108,12 @@ class Gallery:
         rows = self._index.many(ids)
         return {picture.id: picture for picture in self._pictures(list(rows.values()))}
 
+    def of_job(self, job_id: str, owner: str | None) -> tuple[Picture, ...]:
+        """What is left of a job's pictures, in their order, also when the queue has forgotten the
+        job; those in the trash are left out."""
+        rows = self._index.all_of_job(job_id, owner)
+        return self._pictures([row for row in rows if row.deleted is None])
+
     def file(self, image_id: str, owner: str | None = None) -> Path:
         """Where a picture's file lies; ``NotFound``, and the picture marked, if it is gone."""
         row = self._row(image_id, owner)

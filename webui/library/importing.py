@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from webui.core.errors import Conflict, InvalidRequest, StorageError
+from webui.core.paths import at_home
 from webui.library.index import Index
 from webui.library.naming import is_grid
 from webui.library.places import TRASH, Places
@@ -203,7 +204,7 @@ def _checked(folder: object) -> Path:
     text = folder.strip() if isinstance(folder, str) else ""
     if not text or len(text) > 4096 or "\0" in text:
         raise InvalidRequest("folder is the path of a folder on the server.", field="folder")
-    path = Path(text).expanduser() if text.startswith("~") else Path(text)
+    path = at_home(text)
     if not path.is_absolute():
         raise InvalidRequest(
             f"The folder {_shown(path)} is not a whole path; begin at the top, such as "

@@ -63,6 +63,15 @@ class Index:
         """The row of that picture of a job."""
         return self._one("job_id = ? AND image_index = ?", job_id, image_index)
 
+    def all_of_job(self, job_id: str, owner: str | None) -> list[Row]:
+        """The rows of a job's pictures, in their order; of one ``owner`` only unless None."""
+        query = (
+            f"SELECT {COLUMNS} FROM images WHERE job_id = ?1 AND (?2 IS NULL OR owner = ?2) "  # noqa: S608
+            "ORDER BY image_index"
+        )
+        with self.read() as db:
+            return [to_row(values) for values in db.execute(query, storable((job_id, owner)))]
+
     def many(self, ids: Iterable[str]) -> dict[str, Row]:
         """The rows of those ids that there are."""
         wanted = list(dict.fromkeys(storable(ids)))

@@ -24,6 +24,8 @@ from webui.library.saving import Encoded, Writer, remove_text
 from webui.settings import Saving
 
 _log = logging.getLogger(__name__)
+_MOST_GRIDS = 1000
+"""So many grids are known by their pictures."""
 
 
 class Library:
@@ -48,6 +50,7 @@ class Library:
         self._now = now
         self._writer = Writer(self.outputs, sync=sync)
         self._saving_lock = threading.Lock()
+        self._grids: dict[str, Path] = {}
         self._index = Index(data)
         self._places = Places(self.outputs)
         self.gallery = Gallery(self._index, self._places, data.absolute() / "thumbnails", now)
@@ -125,7 +128,20 @@ class Library:
         path, note = self._writer.write_grid(files, pictures[0].infotext, batch_size, saving)
         if note:
             _log.warning("%s", note)
+        with self._saving_lock:
+            self._grids[pictures[0].id] = path
+            while len(self._grids) > _MOST_GRIDS:
+                del self._grids[next(iter(self._grids))]
         return path
+
+    def drop_grid(self, image_id: str) -> None:
+        """Delete the grid that was kept of pictures the first of which is this one, for pictures
+        that were not to be kept; of this run's newest grids only."""
+        with self._saving_lock:
+            path = self._grids.pop(image_id, None)
+        if path is not None:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def get(self, image_id: str) -> SavedImage:
         """The picture of that id; ``NotFound`` if there is none."""

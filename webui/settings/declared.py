@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import typing
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import Any, Literal
 
 from webui.core.errors import InvalidRequest, SetupError
 from webui.core.params import Field, fields_of
+from webui.core.paths import at_home
 from webui.settings.auth import parse_auth
 from webui.settings.sections import GROUPS, SECTIONS, SettingParam
 
@@ -92,7 +94,7 @@ def _convert(setting: Setting, value: Any, base: Path) -> Any:
         return _option(setting, value)
     if field.type is Path:
         return _path(setting, value, base)
-    if setting.key == "server.auth":
+    if setting.key in _PAIRS:
         return parse_auth(",".join(_texts(setting, value)))
     if typing.get_origin(field.type) is tuple:
         return tuple(_texts(setting, value))
@@ -111,7 +113,7 @@ def _option(setting: Setting, value: Any) -> str:
 def _path(setting: Setting, value: Any, base: Path) -> Path:
     if not isinstance(value, (str, Path)) or not str(value).strip() or "\0" in str(value):
         raise SetupError(f"{setting.param.label} is {_short(value)}, not the name of a folder.")
-    return (base / Path(value).expanduser()).absolute()
+    return (base / at_home(value)).absolute()
 
 
 def _texts(setting: Setting, value: Any) -> list[str]:
@@ -147,12 +149,33 @@ def _device(device: str) -> str:
 
 def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
     for origin in origins:
-        if not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?", origin):
+        if origin != "*" and not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?", origin):
             raise SetupError(
                 f"Allowed origin {_short(origin)} is not like https://example.org or "
                 "http://host:port."
             )
     return origins
+
+
+def _origins_regex(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        raise SetupError(
+            f"Allowed origins, as a pattern, is {_short(pattern)}, no regular expression."
+        ) from None
+    return pattern
+
+
+def _networks(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    for address in addresses:
+        try:
+            ipaddress.ip_network(address, strict=False)
+        except ValueError:
+            raise SetupError(
+                f"{_short(address)} is no address like 10.0.0.9, nor a network like 10.0.0.0/24."
+            ) from None
+    return addresses
 
 
 def _pattern(pattern: str) -> str:
@@ -165,11 +188,11 @@ def _installation(folder: str) -> str:
     path = folder.strip()
     if not path:
         return ""
-    if "\0" in path or not Path(path).expanduser().is_absolute():
+    if "\0" in path or not at_home(path).is_absolute():
         raise SetupError(
             f"Folder of an existing installation is {_short(path)}; give its whole path."
         )
-    return str(Path(path).expanduser())
+    return str(at_home(path))
 
 
 def _short(value: Any) -> str:
@@ -177,10 +200,14 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+_PAIRS = frozenset({"server.auth", "server.api_auth"})
+"""Settings that are users with their passwords."""
 _SAME: Mapping[str, str] = {"jpg": "jpeg"}  # other words for an option
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "server.host": _host,
     "server.allowed_origins": _origins,
+    "server.metrics_addresses": _networks,
+    "server.allowed_origins_regex": _origins_regex,
     "saving.name_pattern": _pattern,
     "device.device": _device,
     "paths.installation": _installation,

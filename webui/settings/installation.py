@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from webui.core.errors import InvalidRequest, SetupError
 from webui.core.params import Field, fields_of
+from webui.core.paths import at_home
 from webui.core.requests import Txt2Img
-from webui.settings.declared import Setting, checked, describe
+from webui.settings import options
+from webui.settings.declared import Setting, checked
 
-NUMBER = "[number]"
 MAX_JSON_BYTES = 5_000_000
 MAX_STYLES_BYTES = 20_000_000
 _UI_KEY = re.compile(r"(?:customscript/[^/]+/)?txt2img/(.+)/value")
-_OTHER_OPTION_NAMES = {"CLIP_stop_at_last_layers": "clip_skip"}
+_TAKEN_FIELDS = frozenset({"CLIP_stop_at_last_layers", "randn_source"})
+"""Of the options that are request fields here, those that become form values: the others stand in
+every config.json with what is usual, which would only fill the form."""
 
 
 @dataclass
@@ -55,7 +58,7 @@ def read_installation(folder: str) -> Installation:
     """
     root = _folder(folder)
     found = Installation(root, _program(root))
-    for name, value in _numbered(_read_json(root / "config.json")).items():
+    for name, value in options.numbered(_read_json(root / "config.json")).items():
         _take_option(found, name, value)
     labels = {f.param.label.casefold(): f for f in fields_of(Txt2Img)}
     for name, value in _read_json(root / "ui-config.json").items():
@@ -67,7 +70,7 @@ def read_installation(folder: str) -> Installation:
 
 
 def _folder(text: str) -> Path:
-    path = Path(text.strip()).expanduser() if "\0" not in text else Path()
+    path = at_home(text.strip()) if "\0" not in text else Path()
     if not path.is_absolute():
         raise InvalidRequest(
             f"The folder is {text[:200]!r}; give its whole path, from the root of the disk on.",
@@ -90,21 +93,20 @@ def _program(root: Path) -> str:
 
 
 def _take_option(found: Installation, name: str, value: Any) -> None:
-    setting = _SETTINGS.get(name)
+    setting = options.SETTINGS.get(name)
     if setting is not None:
         _take_setting(found, name, setting, value)
-    elif name == "sd_model_checkpoint":
+    elif name == options.CHECKPOINT:
         if isinstance(value, str) and value.strip():
             found.checkpoint = value
     else:
-        declared = _FIELDS.get(_OTHER_OPTION_NAMES.get(name, name))
+        declared = options.FIELDS[name] if name in _TAKEN_FIELDS else None
         _take_field(found, name, declared, value)
 
 
 def _take_setting(found: Installation, name: str, setting: Setting, value: Any) -> None:
-    translate = _TRANSLATED.get(name)
     try:
-        ours = translate(value) if translate else value
+        ours = options.to_ours(name, value)
         if ours is not None:
             found.settings[setting.key] = checked(setting, ours, base=found.folder)
             found.names[name] = setting.key
@@ -153,47 +155,3 @@ def _read_text(path: Path, most: int) -> str:
         raise InvalidRequest(f"{path} is not text in UTF-8.", field="folder") from None
     except OSError as error:
         raise InvalidRequest(f"{path} cannot be read ({error.strerror}).", field="folder") from None
-
-
-def _numbered(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The options with the running number written into the name pattern.
-
-    A1111 puts it before every name unless "save_images_add_number" is off; here it is a part of
-    the pattern.
-    """
-    pattern = options.get("samples_filename_pattern")
-    numbered = options.get("save_images_add_number", True)
-    if not numbered or not isinstance(pattern, str) or not pattern or NUMBER in pattern:
-        return options
-    return {**options, "samples_filename_pattern": f"{NUMBER}-{pattern}"}
-
-
-def _format(value: Any) -> Any:
-    return "jpeg" if value == "jpg" else value
-
-
-def _pattern(value: Any) -> Any:
-    return None if value == "" else value  # "" is A1111's own pattern
-
-
-def _preview(value: Any) -> Any:
-    return 0 if value == -1 else value
-
-
-_TRANSLATED: Mapping[str, Callable[[Any], Any]] = {
-    "samples_format": _format,
-    "samples_filename_pattern": _pattern,
-    "show_progress_every_n_steps": _preview,
-}
-"""Options whose values are written differently here; None means that nothing was chosen."""
-
-
-def _with_names() -> Iterator[tuple[str, Setting]]:
-    return ((s.param.a1111, s) for s in describe() if s.param.a1111)
-
-
-_SETTINGS: Mapping[str, Setting] = dict(_with_names())
-_FIELDS: Mapping[str, Field] = {
-    f.param.a1111: f for f in fields_of(Txt2Img) if f.param.a1111 in {"clip_skip", "randn_source"}
-}
-"""Request fields that A1111 keeps among its options."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from webui.core.errors import SetupError
+from webui.core.paths import at_home
 from webui.settings.declared import PREFIX, Setting, convert, describe
 from webui.settings.sections import SECTIONS, Settings, Source
 
@@ -67,7 +68,7 @@ def find_home(environ: Mapping[str, str] | None = None) -> Path:
     environ = os.environ if environ is None else environ
     given = environ.get(HOME_VARIABLE, "").strip()
     if given:
-        return Path(given).expanduser().absolute()
+        return at_home(given).absolute()
     checkout = Path(__file__).resolve().parents[2]
     is_checkout = (checkout / "models").is_dir() and (checkout / "pyproject.toml").is_file()
     return checkout if is_checkout else Path.cwd()

@@ -11,26 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from webui.core.params import Param
-from webui.core.results import ImageFormat
+from webui.settings.param import SettingParam
+from webui.settings.saving import Saving
 
 Batching = Literal["exact", "shared"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Source = Literal["default", "file", "environment", "flag"]
 InfotextStyles = Literal["ignore", "apply", "discard", "apply if any"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettingParam(Param):
-    """What a setting means; ``a1111`` is the name of its option in A1111's ``config.json``.
-
-    ``restart`` says that a change counts from the next start on, ``secret`` that the value is
-    never shown, ``fixed`` that the settings file cannot hold it.
-    """
-
-    restart: bool = True
-    secret: bool = False
-    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +57,22 @@ class Server:
             help="USER:PASSWORD, several separated by commas; empty asks nobody.",
         ),
     ] = field(default=(), repr=False)
+    api_auth: Annotated[
+        tuple[tuple[str, str], ...],
+        SettingParam(
+            label="Users of the HTTP API",
+            secret=True,
+            help="USER:PASSWORD, several separated by commas; for programs, which send HTTP Basic.",
+        ),
+    ] = field(default=(), repr=False)
+    api_server_stop: Annotated[
+        bool,
+        SettingParam(
+            label="Stop over HTTP",
+            control="checkbox",
+            help="Administrators may end Easel with POST /sdapi/v1/server-stop.",
+        ),
+    ] = False
     browser: Annotated[
         bool,
         SettingParam(
@@ -84,6 +87,15 @@ class Server:
             help="Other sites whose pages may call this one, such as https://example.org.",
         ),
     ] = ()
+    allowed_origins_regex: Annotated[
+        str,
+        SettingParam(
+            label="Allowed origins, as a pattern",
+            restart=False,
+            max_chars=300,
+            help="A regular expression that the whole address of such a site has to match.",
+        ),
+    ] = ""
     allowed_hosts: Annotated[
         tuple[str, ...],
         SettingParam(
@@ -98,6 +110,32 @@ class Server:
             label="Administrators",
             restart=False,
             help="Users who may change the installation from afar; on this computer everyone may.",
+        ),
+    ] = ()
+    mcp: Annotated[
+        bool,
+        SettingParam(
+            label="Agents (MCP)",
+            control="checkbox",
+            help="Let agents draw by the Model Context Protocol, at /gradio_api/mcp/; needs the "
+            "package mcp.",
+        ),
+    ] = False
+    metrics: Annotated[
+        bool,
+        SettingParam(
+            label="Metrics for Prometheus",
+            control="checkbox",
+            help="Serve /metrics to administrators; needs the package prometheus-client.",
+        ),
+    ] = False
+    metrics_addresses: Annotated[
+        tuple[str, ...],
+        SettingParam(
+            label="Addresses that may read metrics",
+            restart=False,
+            help="Those of a Prometheus server, which needs no login then, such as 10.0.0.9 or "
+            "10.0.0.0/24.",
         ),
     ] = ()
 
@@ -129,142 +167,6 @@ class Paths:
             help="Its models are used where they lie, nothing is copied; empty uses none.",
         ),
     ] = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saving:
-    """How finished pictures become files."""
-
-    format: Annotated[
-        ImageFormat,
-        SettingParam(
-            label="File format for images",
-            restart=False,
-            a1111="samples_format",
-            control="choice",
-            help="PNG keeps every pixel; JPEG, WebP and AVIF are smaller.",
-        ),
-    ] = "png"
-    quality: Annotated[
-        int,
-        SettingParam(
-            label="Quality for saved jpeg, webp and avif images",
-            restart=False,
-            a1111="jpeg_quality",
-            control="slider",
-            minimum=1,
-            maximum=100,
-            step=1,
-            help="Higher is larger and closer to what was drawn; PNG has none.",
-        ),
-    ] = 92
-    webp_lossless: Annotated[
-        bool,
-        SettingParam(
-            label="Use lossless compression for webp images",
-            restart=False,
-            a1111="webp_lossless",
-            control="checkbox",
-            help="WebP then keeps every pixel, as PNG does.",
-        ),
-    ] = False
-    name_pattern: Annotated[
-        str,
-        SettingParam(
-            label="Images filename pattern",
-            restart=False,
-            a1111="samples_filename_pattern",
-            max_chars=200,
-            help="Made of [number] [seed] [date] [model_name] [prompt_words] [width] [height] "
-            "[job], A1111's other parts, and other text.",
-        ),
-    ] = "[number]-[seed]"
-    prompt_words: Annotated[
-        int,
-        SettingParam(
-            label="Max prompt words for [prompt_words] pattern",
-            restart=False,
-            a1111="directories_max_prompt_words",
-            control="slider",
-            minimum=1,
-            maximum=40,
-            step=1,
-            help="How many of a prompt's first words go into a name.",
-        ),
-    ] = 8
-    subfolders: Annotated[
-        bool,
-        SettingParam(
-            label="Save images to a subdirectory",
-            restart=False,
-            a1111="save_to_dirs",
-            control="checkbox",
-            help="Named by the directory name pattern.",
-        ),
-    ] = True
-    folder_pattern: Annotated[
-        str,
-        SettingParam(
-            label="Directory name pattern",
-            restart=False,
-            a1111="directories_filename_pattern",
-            max_chars=200,
-            help="Made of the same parts as file names; / begins a folder in the folder.",
-        ),
-    ] = "[date]"
-    embed_metadata: Annotated[
-        bool,
-        SettingParam(
-            label="Write infotext to metadata of the generated image",
-            restart=False,
-            a1111="enable_pnginfo",
-            control="checkbox",
-            help="So that a picture can be drawn again from its file.",
-        ),
-    ] = True
-    text_file: Annotated[
-        bool,
-        SettingParam(
-            label="Create a text file next to every image with generation parameters",
-            restart=False,
-            a1111="save_txt",
-            control="checkbox",
-            help="The same text, as a .txt file of the same name.",
-        ),
-    ] = False
-    grid: Annotated[
-        bool,
-        SettingParam(
-            label="Always save all generated image grids",
-            restart=False,
-            a1111="grid_save",
-            control="checkbox",
-            help="One more file, grid-0000 and so on, that shows all pictures of a job of several.",
-        ),
-    ] = False
-    grid_rows: Annotated[
-        int,
-        SettingParam(
-            label="Grid row count; use -1 for autodetect and 0 for it to be same as batch size",
-            restart=False,
-            a1111="n_rows",
-            control="slider",
-            minimum=-1,
-            maximum=16,
-            step=1,
-            help="Autodetect makes grids about as high as wide, counted in pictures.",
-        ),
-    ] = -1
-    grid_full: Annotated[
-        bool,
-        SettingParam(
-            label="Prevent empty spots in grid (when set to autodetect)",
-            restart=False,
-            a1111="grid_prevent_empty_spots",
-            control="checkbox",
-            help="Take fewer rows instead, so that every place has a picture.",
-        ),
-    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +221,58 @@ class Jobs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one user may ask for; 0 is no limit. The defaults suit a server that is shared."""
+
+    waiting_jobs: Annotated[
+        int,
+        SettingParam(
+            label="Jobs a user may have waiting",
+            restart=False,
+            control="number",
+            minimum=0,
+            maximum=1000,
+            step=1,
+            help="One more is refused until one of them has begun; 0 is no limit.",
+        ),
+    ] = 50
+    waiting_megapixels: Annotated[
+        int,
+        SettingParam(
+            label="Megapixels a user may have waiting",
+            restart=False,
+            control="number",
+            minimum=0,
+            maximum=1_000_000,
+            step=1,
+            help="Pictures × width × height of the jobs that wait, in millions; 0 is no limit.",
+        ),
+    ] = 1000
+    per_minute: Annotated[
+        int,
+        SettingParam(
+            label="Jobs a user may submit a minute",
+            restart=False,
+            control="number",
+            minimum=0,
+            maximum=100_000,
+            step=1,
+            help="Users without a login, and those of the public link, are counted by address; "
+            "0 is no limit.",
+        ),
+    ] = 120
+    administrators: Annotated[
+        bool,
+        SettingParam(
+            label="Limit administrators too",
+            restart=False,
+            control="checkbox",
+            help="Also whoever uses Easel on the computer it runs on.",
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """What draws."""
 
@@ -359,9 +313,10 @@ class Settings:
 
     server: Server = Server()
     paths: Paths
-    saving: Saving = Saving()
+    saving: Saving = field(default_factory=Saving)
     prompts: Prompts = Prompts()
     jobs: Jobs = Jobs()
+    limits: Limits = Limits()
     device: Device = Device()
     warnings: tuple[str, ...] = ()
     sources: Mapping[str, Source] = field(default_factory=dict, compare=False, repr=False)
@@ -374,6 +329,7 @@ SECTIONS: dict[str, type] = {
     "saving": Saving,
     "prompts": Prompts,
     "jobs": Jobs,
+    "limits": Limits,
     "device": Device,
 }
 GROUPS: dict[str, str] = {
@@ -382,6 +338,7 @@ GROUPS: dict[str, str] = {
     "saving": "Saving pictures",
     "prompts": "Prompts",
     "jobs": "Drawing",
+    "limits": "Limits",
     "device": "Device",
 }
 """What each section is called on the page."""

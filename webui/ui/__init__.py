@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from webui.settings import Settings
 
 
-def mount(app: FastAPI, services: Services, settings: Settings) -> None:
-    """Mount the page at "/" of ``app``; call it after every other route has been added."""
+def mount(app: FastAPI, services: Services, settings: Settings, *, mcp: bool = False) -> None:
+    """Mount the page at "/" of ``app``; call it after every other route has been added.
+
+    ``mcp`` lets agents draw, by Gradio's own MCP server at ``/gradio_api/mcp``; ``SetupError`` when
+    what it needs is not installed.
+    """
     _prepare(str(settings.paths.data / "gradio"))
     from webui.ui import shell
 
-    shell.mount(app, services, settings.paths.data)
+    shell.mount(app, services, settings.paths.data, mcp=mcp)
 
 
 def share_tunnel(host: str, port: int, token: str) -> str:

@@ -9,16 +9,18 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import gradio as gr
 from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webui.core.samplers import CHOICES
 from webui.settings import describe
-from webui.ui import theme
+from webui.ui import agents, endpoints, theme
 from webui.ui.form import Form
 from webui.ui.languages import Language
 from webui.ui.languages.files import Languages
@@ -26,6 +28,8 @@ from webui.ui.localised import Localised
 from webui.ui.tabs import Tab, TabContext, library, pnginfo, settings, txt2img
 
 if TYPE_CHECKING:
+    from webui.core.results import Caller
+    from webui.jobs import Job
     from webui.services import Services
 
 ASSETS = Path(__file__).parent / "assets"
@@ -47,10 +51,16 @@ _EARLY = """<script>(() => {
 })()</script>"""
 _FOREVER = b"public, max-age=31536000, immutable"
 _IDLE_SECONDS = 0.05
+_FILES = f"/gradio_api/file={endpoints.FILES}/{{name}}"
 
 
-def mount(app: FastAPI, services: Services, data: Path) -> None:
-    """Mount the page at "/" of ``app``, after every other route; ``data`` is the data folder."""
+def mount(app: FastAPI, services: Services, data: Path, *, mcp: bool = False) -> None:
+    """Mount the page at "/" of ``app``, after every other route; ``data`` is the data folder.
+
+    ``mcp`` starts Gradio's MCP server with it.
+    """
+    if mcp:
+        agents.check_installed()
     version = assets_version()
     base = f"/easel-assets/{version}"
     app.mount(base, Lasting(StaticFiles(directory=ASSETS)), name="easel-assets")
@@ -59,6 +69,15 @@ def mount(app: FastAPI, services: Services, data: Path) -> None:
         checkpoints=[ref.name for ref in services.catalog.checkpoints()],
         native_size=default.native_size if default else NATIVE_SIZE,
     )
+
+    async def ended(job_id: str, caller: Caller) -> Job:
+        return await app.state.hub.ended(job_id, caller)
+
+    def is_secure(request: Any) -> bool:
+        return app.state.gate.is_secure(request.scope, request.headers)
+
+    endpoints.add(blocks, endpoints.Endpoints(services, ended, is_secure))
+    app.add_api_route(_FILES, _picture, methods=["GET", "HEAD"], include_in_schema=False)
     gr.mount_gradio_app(
         app,
         blocks,
@@ -68,15 +87,23 @@ def mount(app: FastAPI, services: Services, data: Path) -> None:
         ssr_mode=False,
         enable_monitoring=False,
         show_error=False,
+        mcp_server=mcp,
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
         theme=theme.build(),
         favicon_path=str(ASSETS / "icon.svg"),
     )
+    if mcp:
+        agents.prepare(blocks, services.library)
     _calm(blocks)
     route = app.router.routes[-1]
     assert isinstance(route, Mount), "Gradio is mounted last"
     lasting = Lasting(route.app, under=("/assets/", "/static/", "/theme.css"))
     route.app = Localised(lasting, Languages(data / "languages"), partial(head, base, forms))
+
+
+async def _picture(name: str) -> RedirectResponse:
+    """Where Gradio's clients find a picture; the gate and the API decide whether it is theirs."""
+    return RedirectResponse(f"/api/v1/images/{quote(name.partition('.')[0], safe='')}")
 
 
 def build_page(

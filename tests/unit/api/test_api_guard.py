@@ -13,6 +13,7 @@ from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocket
 
 from tests.fakes.services import Site, client, open_site
+from webui.api.gate import A1111_PATHS, API_PATHS
 
 ANN = ("ann", "right")
 HTML = {"accept": "text/html,*/*"}
@@ -75,6 +76,14 @@ def every_path(app: Any, prefix: str = "") -> Iterator[tuple[str, set[str]]]:
 # ---- login
 
 
+def says_log_in(path: str, told: Any) -> bool:
+    """Whether a refusal has the shape of the API that the path belongs to."""
+    if path.startswith(A1111_PATHS):
+        return told["error"] == "HTTPException" and told["detail"].startswith("Log in")
+    code = "invalid_api_key" if path.startswith("/v1/") else "unauthorized"
+    return told["error"]["code"] == code
+
+
 def test_no_route_answers_without_login(shielded: Site) -> None:
     paths = [(p, m) for p, ms in every_path(shielded.app) for m in ms if p not in PUBLIC]
     names = {p for p, _ in paths}
@@ -83,8 +92,8 @@ def test_no_route_answers_without_login(shielded: Site) -> None:
         for path, method in paths:
             answer = asking.request(method, path)
             assert answer.status_code == 401, (method, path)
-            assert method == "HEAD" or answer.json()["error"]["code"] == "unauthorized"
-            if method == "GET" and not path.startswith("/api/"):
+            assert method == "HEAD" or says_log_in(path, answer.json()), path
+            if method == "GET" and not path.startswith(API_PATHS):
                 assert asking.get(path, headers=HTML).status_code == 303, path
 
 
@@ -130,6 +139,13 @@ def test_basic_login_serves_programs(guarded: Site) -> None:
     assert guarded.away().get("/api/v1/status", auth=ANN).status_code == 200
     assert guarded.away().get("/api/v1/status", auth=("ann", "other")).status_code == 401
     assert guarded.away().get("/api/v1/status", auth=("", "")).status_code == 401
+
+
+def test_wrong_passwords_are_told_from_none(guarded: Site) -> None:
+    none = guarded.local.get("/api/v1/status").json()["error"]["message"]
+    wrong = guarded.local.get("/api/v1/status", auth=("ann", "wrong")).json()["error"]["message"]
+    assert "HTTP Basic" in none
+    assert "not known here" in wrong
 
 
 def test_a_made_up_cookie_does_not_help(guarded: Site) -> None:

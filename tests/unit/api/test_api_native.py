@@ -257,7 +257,8 @@ def test_options_and_status(site: Site) -> None:
 def test_the_description_comes_from_the_declarations(site: Site) -> None:
     spec = site.local.get("/openapi.json").json()
     content = spec["paths"]["/api/v1/txt2img"]["post"]["requestBody"]["content"]
-    schema = content["application/json"]["schema"]
+    assert content["application/json"]["schema"] == {"$ref": "#/components/schemas/Txt2Img"}
+    schema = spec["components"]["schemas"]["Txt2Img"]
     assert set(schema["properties"]) == {f.name for f in fields_of(Txt2Img)}
     assert schema["properties"]["steps"] == {
         "type": "integer",
@@ -304,4 +305,5 @@ def test_a_full_disk_is_said(site: Site, monkeypatch: pytest.MonkeyPatch) -> Non
     with open_site(site.services.settings.paths.data / "other") as other:
         other.queue.close()
         answer = other.local.post("/api/v1/txt2img", json={})
-        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+        assert int(answer.headers["retry-after"]) >= 1

@@ -120,6 +120,22 @@ with open_site(pathlib.Path(sys.argv[1])) as site:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM")
+@pytest.mark.parametrize("path", ["/sdapi/v1/png-info", "/api/v1/txt2img"])
+def test_a_body_whose_rest_does_not_come_does_not_hold_up_the_end(
+    site: Site, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    with running(site.app) as (server, url):
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as half:
+            head = f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 1000\r\n\r\n"
+            half.sendall(head.encode() + b'{"image":"')
+            assert httpx.get(f"{url}/healthz").status_code == 200
+            server.should_exit = True
+            half.settimeout(5)
+            assert half.recv(100).startswith(b"HTTP/1.1 503 ")
+    assert [r.getMessage() for r in caplog.records if r.exc_info] == []
+
+
 def test_sigterm_ends_the_server_and_services_are_closed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _SCRIPT, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

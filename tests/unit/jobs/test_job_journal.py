@@ -54,6 +54,29 @@ def test_a_job_comes_back_as_it_was(tmp_path: Path) -> None:
     db.close()
 
 
+def test_a_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.put(JOB, replace(JOB, id="b", order=4))
+    journal.put_image(JOB, image(0))
+    journal.close()
+    path = tmp_path / "jobs.sqlite"
+    for column in ("placed", "once"):
+        _run_sql(path, f"ALTER TABLE jobs DROP COLUMN {column}")
+    _run_sql(path, "PRAGMA user_version = 2")
+    reopened = Journal(tmp_path)
+    assert reopened.problems == ()
+    found = reopened.load()
+    assert [(j.id, j.order, j.placed, j.once, len(j.images)) for j in found] == [
+        ("a", 3, False, "", 1),
+        ("b", 4, False, "", 0),
+    ]
+    reopened.put_places(replace(JOB, order=9, placed=True))
+    reopened.close()
+    again = Journal(tmp_path)
+    assert {j.id: (j.order, j.placed) for j in again.load()} == {"a": (9, True), "b": (4, False)}
+    again.close()
+
+
 @pytest.mark.parametrize("damage", ["text", "torn", "newer", "foreign", "folder"])
 def test_an_unreadable_file_is_set_aside_with_a_sentence(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "jobs.sqlite"

@@ -20,9 +20,11 @@ from webui.core.errors import (
     ModelError,
     NotFound,
     StorageError,
+    TooMany,
+    Unavailable,
 )
 from webui.core.messages import JobFinished, JobStep, RunJob, StopJob
-from webui.core.results import LOCAL_CALLER, Caller, JobEvent
+from webui.core.results import LOCAL_CALLER, Caller, JobEvent, SavedImage
 from webui.jobs import Job, JobQueue, Journal
 
 ANN = Caller("ann", is_admin=False)
@@ -35,7 +37,7 @@ class Bench:
     def __init__(self, data: Path, **options: Any) -> None:
         self.data = data
         self.worker = FakeExecutor()
-        self.keep = Keeper()
+        self.keep = options.pop("keep", None) or Keeper()
         self.queue = make_queue(data, self.worker, self.keep, **options)
 
     def submit(self, prompt: str = "red", **options: Any) -> str:
@@ -229,6 +231,29 @@ def test_a_picture_that_cannot_be_kept_fails_its_job_and_not_the_queue(
     assert b.state(good) == "done"
 
 
+def test_what_is_made_of_a_jobs_pictures_is_kept_before_it_ends(make: Callable[..., Bench]) -> None:
+    seen: list[int] = []
+
+    def round_off(job: Job) -> list[SavedImage]:
+        seen.append(len(job.images))
+        if job.request.prompt == "trouble":
+            raise KeyError("surprise")
+        return [replace(job.images[0], id="grid", index=2)]
+
+    b = make(round_off=round_off)
+    whole, stopped, bad, trouble = (b.submit(p, batch_count=2) for p in ("a", "b", "c", "trouble"))
+    error = ErrorInfo("model", "No.")
+    for job_id, said in ((whole, None), (stopped, None), (bad, error), (trouble, None)):
+        b.say(b.worker.image, job_id)
+        b.say(b.worker.finish, job_id, said, stopped=job_id == stopped)
+    assert [b.state(i) for i in (whole, stopped, bad, trouble)] == [
+        "done", "cancelled", "failed", "done",
+    ]  # fmt: skip
+    assert seen == [1, 1, 1]  # a failed job is not asked for
+    assert [len(b.queue.get(i).images) for i in (whole, stopped, bad, trouble)] == [2, 2, 1, 1]
+    assert b.kinds(whole)[-3:] == ["image", "image", "done"]
+
+
 def test_a_lost_worker_runs_its_job_once_more_from_the_same_seed(
     make: Callable[..., Bench],
 ) -> None:
@@ -403,8 +428,9 @@ def test_a_full_queue_refuses_with_a_sentence(make: Callable[..., Bench]) -> Non
     b = make(max_queued=2)
     for _ in range(3):
         b.submit()
-    with pytest.raises(Conflict, match="2 jobs are waiting already"):
+    with pytest.raises(TooMany, match="2 of 2 places in the queue are taken") as refused:
         b.submit()
+    assert 1 <= refused.value.retry_after <= 600
     assert len(b.queue.jobs()) == 3
 
 
@@ -461,8 +487,6 @@ def test_progress_is_not_published_faster_than_anyone_reads(make: Callable[..., 
 
 
 def test_the_queue_thread_refuses_to_wait_for_itself(make: Callable[..., Bench]) -> None:
-    b = make()
-    job_id = b.submit()
     seen: list[str] = []
 
     class Waiting(Keeper):
@@ -473,7 +497,8 @@ def test_the_queue_thread_refuses_to_wait_for_itself(make: Callable[..., Bench])
                 seen.append(str(error))
             return super().__call__(job, image)
 
-    b.queue._keep = Waiting()
+    b = make(keep=Waiting())
+    job_id = b.submit()
     b.say(b.worker.image, job_id)
     assert seen
 
@@ -523,7 +548,7 @@ def test_closing_leaves_queued_jobs_queued_and_running_ones_to_run_again(
     assert time.monotonic() - began < 1
     assert len(polls) == 2
     assert b.worker.closed
-    with pytest.raises(Conflict):
+    with pytest.raises(Unavailable, match="closing"):
         b.queue.submit(draw(), caller=ANN)
     again = make(tmp_path)
     assert again.waiting() == [running, waiting[2], waiting[0], waiting[1]]

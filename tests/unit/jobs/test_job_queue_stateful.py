@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from tests.fakes.executor import FakeExecutor
 from tests.fakes.jobs import Keeper, draw, make_queue
 from webui.core.errors import ErrorInfo
-from webui.core.results import LOCAL_CALLER
+from webui.core.results import LOCAL_CALLER, Caller
 from webui.jobs.policy import queue_order
 
 
@@ -50,9 +50,10 @@ class QueueMachine(RuleBasedStateMachine):
     def unfinished(self) -> list[str]:
         return [j.id for j in self.queue.jobs(states=("queued", "running"))]
 
-    @rule(priority=st.integers(-1, 1))
-    def submit(self, priority: int) -> None:
-        job = self.queue.submit(draw(), caller=LOCAL_CALLER, priority=priority)
+    @rule(priority=st.integers(-1, 1), user=st.sampled_from(["ann", "bob", "local"]))
+    def submit(self, priority: int, user: str) -> None:
+        caller = Caller(user, is_admin=True)
+        job = self.queue.submit(draw(), caller=caller, priority=priority)
         self.submitted.append(job.id)
         self.settle()
 
@@ -89,7 +90,13 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 99), position=st.integers(0, 6))
     def move(self, pick: int, position: int) -> None:
         queued = [j.id for j in self.queue.jobs(states=("queued",))]
-        self.queue.move(self.one_of(queued, pick), position)
+        moved = self.queue.move(self.one_of(queued, pick), position)
+        above = [j for j in self.queue.jobs(states=("queued",)) if j.priority > moved.priority]
+        lost_or_below = [
+            j for j in self.queue.jobs(states=("queued",)) if j.losses or j.parent is not None
+        ]
+        if not (above or lost_or_below):
+            assert moved.position == min(position, len(queued) - 1)
         self.settle()
 
     @rule()
@@ -133,8 +140,10 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def positions_are_the_order(self) -> None:
         queued = self.queue.jobs(states=("queued",))
+        assert sorted(j.position or 0 for j in queued) == list(range(len(queued)))
         live = self.queue.jobs(states=("queued", "running"))
-        assert [j.position for j in queue_order(live)] == list(range(len(queued)))
+        served = self.queue._desk.book.served
+        assert [j.position for j in queue_order(live, served)] == list(range(len(queued)))
 
     @invariant()
     def events_tell_the_same_story(self) -> None:

@@ -34,6 +34,7 @@ version = "1"
 dependencies = ["alpha", "torch", "torchvision"]
 [project.optional-dependencies]
 test = ["beta"]
+mcp = ["beta"]
 [dependency-groups]
 reference = ["gamma"]
 """

@@ -163,6 +163,16 @@ def test_test_tools_have_a_stamp_of_their_own(layout: Layout) -> None:
     assert (site_packages(layout) / "gamma-1.0.dist-info").exists(), "without what gamma asks for"
 
 
+def test_a_flag_brings_the_packages_it_needs(layout: Layout) -> None:
+    ensure(layout, "pypi", "test")
+    assert not is_current(layout, "pypi", "mcp")
+    done = command_line(layout, "--mcp")
+    assert "install what mcp needs" in done.stdout + done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == ["serve", "--mcp"]
+    assert all(is_current(layout, "pypi", purpose) for purpose in ("run", "test", "mcp"))
+    assert json.loads(command_line(layout, "--mcp").stdout) == ["serve", "--mcp"]
+
+
 def test_a_pair_that_does_not_work_is_replaced(
     layout: Layout, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

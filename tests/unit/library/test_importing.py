@@ -176,6 +176,7 @@ def test_seeds_of_64_bits(shelf: Filled, tmp_path: Path) -> None:
         ("a\0b", "path of a folder"),
         ("x" * 5000, "path of a folder"),
         ("relative/path", "not a whole path"),
+        ("~nobody-of-that-name/x", "not a whole path"),
         ("/no/such/folder", "There is no folder /no/such/folder"),
         (__file__, "There is no folder"),
         ("/" + "x" * 300, "cannot be read|There is no folder"),

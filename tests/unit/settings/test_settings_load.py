@@ -110,6 +110,7 @@ def test_unknown_names_become_warnings_that_name_a_near_one(tmp_path: Path) -> N
         ("device.dtype", "fp8", "it can be auto, float32, bfloat16 or float16."),
         ("paths.models", "", "Models folder is ''"),
         ("paths.models", "a\0b", "not the name of a folder"),
+        ("paths.installation", "~nobody-of-that-name/x", "give its whole path"),
     ],
 )
 def test_a_bad_value_is_one_sentence_naming_source_and_value(

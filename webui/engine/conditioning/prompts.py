@@ -28,10 +28,15 @@ TextLease = Callable[[], AbstractContextManager[TextEncoder]]
 
 
 class PromptEncoder:
-    """Looks texts up in the cache and encodes, in one call, those that are not there."""
+    """Looks texts up in the cache and encodes, in one call, those that are not there.
+
+    ``hits`` counts the texts that ``encode`` found there, ``misses`` those it did not.
+    """
 
     def __init__(self, cache: EmbeddingCache) -> None:
         self._cache = cache
+        self.hits = 0
+        self.misses = 0
 
     def known(
         self, texts: Sequence[str], encoder: str, clip_skip: int, emphasis: str = KEEPS_MEAN
@@ -56,6 +61,8 @@ class PromptEncoder:
         keys = [EmbeddingKey(text, encoder, clip_skip, emphasis) for text in texts]
         known = {key: found for key in keys if (found := self._cache.get(key)) is not None}
         missing = [key for key in dict.fromkeys(keys) if key not in known]
+        self.hits += len(known)
+        self.misses += len(missing)
         if missing:
             with lease() as text_encoder:
                 new = [key.text for key in missing]

@@ -104,7 +104,8 @@ class _Held:
 class ModelManager:
     """The single owner of model weights in a worker. Used by one thread.
 
-    ``limit`` is the most bytes models may take on the device, None what is free there.
+    ``limit`` is the most bytes models may take on the device, None what is free there. ``hits``
+    counts how often a leased part lay on the device already, ``loads`` how often it did not.
     """
 
     def __init__(
@@ -119,6 +120,8 @@ class ModelManager:
         self._limit = limit
         self._held: dict[Key, _Held] = {}
         self._opened: OrderedDict[str, Checkpoint] = OrderedDict()
+        self.hits = 0
+        self.loads = 0
 
     def open(self, ref: ModelRef) -> Checkpoint:
         """The checkpoint with its headers read; ``ModelError`` if it cannot be used."""
@@ -194,6 +197,10 @@ class ModelManager:
         """The component on the device, loaded or moved there if need be; ``mine`` stay leased."""
         key = self.key(checkpoint, role)
         one = self._held.get(key)
+        if one is not None and one.device == self.machine.device:
+            self.hits += 1
+        else:
+            self.loads += 1
         if one is None:
             self._make_room(checkpoint.weights(role) * key.dtype.itemsize, mine, soon)
             one = self._held[key] = self._load(checkpoint, key)

@@ -151,6 +151,29 @@ _SETTINGS: Mapping[str, str] = {
     "one is found, discard takes their text out, ignore leaves it.": "apply 选用在提示词中找到的"
     "样式并去掉其文字；apply if any 仅在找到时如此；discard 只去掉文字；ignore 保持原样。",
     "Drawing": "绘制",
+    "Limits": "限制",
+    "Jobs a user may have waiting": "每位用户可等待的任务数",
+    "One more is refused until one of them has begun; 0 is no limit.": "超出时拒绝新任务，直到"
+    "其中一个开始；0 表示不限。",
+    "Megapixels a user may have waiting": "每位用户可等待的百万像素数",
+    "Pictures × width × height of the jobs that wait, in millions; 0 is no limit.": "等待中任务的"
+    "图片数 × 宽 × 高，以百万计；0 表示不限。",
+    "Jobs a user may submit a minute": "每位用户每分钟可提交的任务数",
+    "Users without a login, and those of the public link, are counted by "
+    "address; 0 is no limit.": "未登录的用户和公开链接的用户按地址计数；0 表示不限。",
+    "Limit administrators too": "同样限制管理员",
+    "Also whoever uses Easel on the computer it runs on.": "也包括在运行 Easel"
+    " 的电脑上使用它的人。",
+    "Agents (MCP)": "智能体（MCP）",
+    "Let agents draw by the Model Context Protocol, at /gradio_api/mcp/; needs the package "
+    "mcp.": "允许智能体通过模型上下文协议（/gradio_api/mcp/）绘图；需要安装 mcp。",
+    "Metrics for Prometheus": "Prometheus 指标",
+    "Serve /metrics to administrators; needs the package prometheus-client.": "向管理员提供 "
+    "/metrics；需要安装 prometheus-client。",
+    "Addresses that may read metrics": "可读取指标的地址",
+    "Those of a Prometheus server, which needs no login then, such as "
+    "10.0.0.9 or 10.0.0.0/24.": "Prometheus 服"
+    "务器的地址（此时无需登录），例如 10.0.0.9 或 10.0.0.0/24。",
     "Device": "设备",
     "Address": "地址",
     "127.0.0.1 serves this computer only; 0.0.0.0 the whole network.": "127.0.0.1 只供本机使用；"
@@ -162,11 +185,20 @@ _SETTINGS: Mapping[str, str] = {
     "Users": "用户",
     "USER:PASSWORD, several separated by commas; empty asks nobody.": "格式为 用户名:密码，"
     "多个用逗号分隔；留空则不要求登录。",
+    "Users of the HTTP API": "HTTP API 的用户",
+    "USER:PASSWORD, several separated by commas; for programs, which send HTTP Basic.": "格式为 "
+    "用户名:密码，多个用逗号分隔；供使用 HTTP Basic 认证的程序使用。",
+    "Stop over HTTP": "通过 HTTP 停止",
+    "Administrators may end Easel with POST /sdapi/v1/server-stop.": "管理员可以通过 "
+    "POST /sdapi/v1/server-stop 结束 Easel。",
     "Open browser": "打开浏览器",
     "Open the page when it is ready.": "页面就绪后自动打开。",
     "Allowed origins": "允许的来源",
     "Other sites whose pages may call this one, such as https://example.org.": "其页面可以调用"
     "本服务的其他网站，例如 https://example.org。",
+    "Allowed origins, as a pattern": "允许的来源（正则表达式）",
+    "A regular expression that the whole address of such a site has to match.": "此类网站的完整地址"
+    "必须匹配的正则表达式。",
     "Allowed host names": "允许的主机名",
     "Further names this server is reached by, such as that of a proxy before it.": "访问本服务器的"
     "其他名称，例如前置代理的名称。",

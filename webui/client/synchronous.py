@@ -1,0 +1,175 @@
+"""The client for programs that wait where they stand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+
+from webui.client import results, steps, transport, wire
+from webui.client.results import Event, Found, Image, Job, Options, Status
+from webui.client.steps import Patience, Pause, Steps, Tell
+from webui.client.wire import Broken, Call, Reply
+
+T = TypeVar("T")
+OnEvent = Callable[[Event], object]
+
+
+class Easel:
+    """A running Easel. Every method raises ``EaselError`` (mostly ``ApiError``) with one sentence.
+
+    ``url`` is the server's address, ``user`` and ``password`` what it asks for, ``timeout`` the
+    seconds that one call may take, ``patience`` how much is tried again. ``http`` is an
+    ``httpx.Client`` to use instead of one of its own (it is not closed then), ``sleep`` what waits
+    between tries. Use one ``Easel`` for many calls, from any thread; leave it, or ``close`` it.
+    """
+
+    def __init__(
+        self,
+        url: str = transport.HERE,
+        *,
+        user: str | None = None,
+        password: str | None = None,
+        timeout: float = transport.TIMEOUT,
+        patience: Patience = Patience(),  # noqa: B008  frozen
+        http: httpx.Client | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._place = transport.Place.of(url, user, password, timeout)
+        self._patience = patience
+        self._sleep = sleep
+        self._own = http is None
+        self._http = http or httpx.Client(follow_redirects=False)
+
+    def __enter__(self) -> Easel:
+        """Itself; leaving closes it."""
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._own:
+            self._http.close()
+
+    # ---- drawing
+
+    def txt2img(
+        self,
+        *,
+        on_event: OnEvent | None = None,
+        wait_seconds: float | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Job:
+        """Draw, and wait for it; the job with its pictures. The fields are the request's.
+
+        A failed job raises its error; a cancelled one is returned. ``on_event`` is told what
+        happens, ``wait_seconds`` bounds the wait (``TimedOut``: the job goes on).
+        """
+        wanted = steps.txt2img(fields, idempotency_key, self._patience, wait_seconds)
+        return self._run(wanted, on_event)
+
+    def submit(self, *, idempotency_key: str | None = None, **fields: Any) -> Job:
+        """Submit a request and return at once.
+
+        Each submission has a key of its own that the server knows it by, so that one sent again
+        after a broken connection is never drawn twice; ``idempotency_key`` sets it.
+        """
+        call = wire.submit(fields, idempotency_key)
+        return self._run(steps.ask(call, results.submitted, self._patience))
+
+    def wait(
+        self,
+        job: Job | str,
+        *,
+        on_event: OnEvent | None = None,
+        wait_seconds: float | None = None,
+    ) -> Job:
+        """The job once it has ended, whatever its end; connections that break are made again."""
+        return self._run(steps.wait(_id(job), self._patience, wait_seconds), on_event)
+
+    def job(self, job_id: str) -> Job:
+        """The job as it is now."""
+        return self._run(steps.ask(wire.job(job_id), results.job, self._patience))
+
+    def jobs(self, state: str = "", limit: int = 50) -> tuple[Job, ...]:
+        """The newest jobs, oldest first; ``state`` names states, comma between."""
+        return self._run(steps.ask(wire.jobs(state, limit), results.jobs, self._patience))
+
+    def cancel(self, job: Job | str) -> Job:
+        """End a job; finished pictures stay."""
+        return self._tell(job, "cancel")
+
+    def interrupt(self, job: Job | str) -> Job:
+        """The same as :meth:`cancel`, under the name that a page's button has."""
+        return self._tell(job, "interrupt")
+
+    def skip(self, job: Job | str) -> Job:
+        """Give up the batch being drawn and go on with the next."""
+        return self._tell(job, "skip")
+
+    # ---- pictures
+
+    def image(self, image: Image | str) -> bytes:
+        """A picture's file, as it lies at the server."""
+        return self._run(steps.data(_id(image), self._patience))
+
+    def save(self, job: Job, folder: str | Path) -> tuple[Path, ...]:
+        """Bring a job's pictures into a folder; where they lie. Nothing there is replaced."""
+        return self._run(steps.save(job.images, Path(folder), self._patience))
+
+    def images(self, q: str = "", **filters: Any) -> Found:
+        """Search the library: words, and filters such as ``model:`` and ``seed:``, in ``q``.
+
+        Further: ``board``, ``tag``, ``favourite``, ``deleted``, ``sort`` ("newest", "oldest"),
+        ``offset`` and ``limit``.
+        """
+        return self._run(steps.ask(wire.search(q, **filters), results.found, self._patience))
+
+    # ---- what there is
+
+    def options(self) -> Options:
+        """What can be chosen: checkpoints, samplers, schedules, every field's declaration."""
+        return self._run(steps.ask(wire.plain("options"), results.options, self._patience))
+
+    def status(self) -> Status:
+        """How the server is."""
+        return self._run(steps.ask(wire.plain("status"), results.status, self._patience))
+
+    # ---- the driver
+
+    def _tell(self, job: Job | str, action: str) -> Job:
+        return self._run(steps.ask(wire.tell(_id(job), action), results.job, self._patience))
+
+    def _run(self, wanted: Steps[T], on_event: OnEvent | None = None) -> T:
+        outcome: Any = None
+        while True:
+            try:
+                step = wanted.send(outcome)
+            except StopIteration as end:
+                return end.value
+            outcome = None
+            if isinstance(step, Call):
+                outcome = self._send(step)
+            elif isinstance(step, Pause):
+                self._sleep(step.seconds)
+            elif isinstance(step, Tell) and on_event is not None:
+                on_event(step.event)
+
+    def _send(self, call: Call) -> Reply | Broken:
+        try:
+            return transport.reply_of(self._http.request(**self._place.arguments(call)))
+        except httpx.RequestError as error:
+            return transport.broken(error)
+
+
+def _id(thing: Job | Image | str) -> str:
+    return thing if isinstance(thing, str) else thing.id
