@@ -21,7 +21,8 @@ from webui.core.errors import EaselError, Forbidden, InvalidRequest, TooLarge
 from webui.core.picture_fields import MAX_PROMPT_CHARS
 from webui.core.requests import Txt2Img
 from webui.metadata.parsing import MAX_CHARS as MAX_INFOTEXT_CHARS
-from webui.prompt.problems import problems
+from webui.prompt.embeddings import EmbeddingNames
+from webui.prompt.problems import Files, problems
 from webui.prompt.styles import Style
 from webui.prompt.tags import Match
 from webui.settings.sections import InfotextStyles
@@ -157,7 +158,11 @@ class Assist:
     def _count(self, text: str, checkpoint: str, how: PromptReading) -> dict[str, Any]:
         model = self._catalog.resolve(checkpoint) if checkpoint else self._catalog.default()
         count = self._counters.of(model).count(text, **asdict(how))
-        said = problems(text, negative=how.negative)
+        files = Files(
+            [found.name for found in self._catalog.networks("lora")] if "<" in text else (),
+            EmbeddingNames(found.name for found in self._catalog.networks("embeddings")),
+        )
+        said = problems(text, negative=how.negative, files=files)
         return {
             "tokens": count.tokens, "room": count.room, "chunks": count.chunks, "problems": said,
         }  # fmt: skip

@@ -5,19 +5,52 @@ Nothing here is an error: a prompt that cannot be read is used as it stands.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
 
 from webui.prompt import networks, schedules, weights
+from webui.prompt.embeddings import EmbeddingNames
 from webui.prompt.plan import Part, split_prompt, without_comments
 
 MOST = 10
+_LORAS = {"lora", "lyco"}
+_NO_NAMES = EmbeddingNames(())
 
 
-def problems(text: str, *, negative: bool = False) -> tuple[str, ...]:
-    """What the page should tell of a prompt, in its order; at most :data:`MOST` sentences."""
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What prompts can call by name: the LoRAs' names, and the embeddings'."""
+
+    loras: Collection[str] = ()
+    embeddings: EmbeddingNames = _NO_NAMES
+
+
+def problems(text: str, *, negative: bool = False, files: Files | None = None) -> tuple[str, ...]:
+    """What the page should tell of a prompt, in its order; at most :data:`MOST` sentences.
+
+    ``files`` are those that are there; without them nothing is said of calls.
+    """
     found = _of_negative(text) if negative else _of_prompt(text)
-    return tuple(islice(dict.fromkeys(found), MOST))
+    called = _of_files(text, files, negative=negative) if files else ()
+    return tuple(islice(dict.fromkeys(chain(found, called)), MOST))
+
+
+def _of_files(text: str, files: Files, *, negative: bool) -> Iterator[str]:
+    """What is called by name, and has no effect: this version applies no such files."""
+    rest, found = networks.split_networks(without_comments(text))
+    known = {name.casefold() for name in files.loras} if found else set[str]()
+    for one in () if negative else found:
+        name = one.arguments[0].strip()[:60] if one.arguments else ""
+        if one.kind.casefold() in _LORAS and name.casefold() not in known:
+            yield f"There is no LoRA “{name}” in models/lora."
+        else:
+            yield f"“<{one.kind}:{name}…>” has no effect: this version cannot apply it yet."
+    for called in files.embeddings.find(rest):
+        yield (
+            f"“{called.name}” is an embedding, which this version cannot apply yet; its name is "
+            "used as words."
+        )
 
 
 def _of_prompt(text: str) -> Iterator[str]:
