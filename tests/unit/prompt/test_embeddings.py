@@ -48,8 +48,10 @@ def test_what_has_no_effect_is_said() -> None:
         "“<lora:ink…>” has no effect: this version cannot apply it yet.",
         "There is no LoRA “gone” in models/lora.",
         "“<hypernet:x…>” has no effect: this version cannot apply it yet.",
-        "“EasyNegative” is an embedding, which this version cannot apply yet; its name is used as "
-        "words.",
+        (
+            "“EasyNegative” is an embedding, which this version cannot apply yet; its name is used "
+            "as words."
+        ),
     )
     (negative,) = problems("bad", negative=True, files=files)
     assert "“bad” is an embedding" in negative
