@@ -71,10 +71,10 @@ def test_a_worker_that_cannot_start_is_said_before_anything_is_asked(
 
 
 def test_of_very_many_jobs_the_one_being_drawn_is_shown(page: Page) -> None:
-    fill(page, prompt="!slow red", steps=150)
+    fill(page, prompt="!slow red", steps=150, batch_count=9)  # still at it when all others wait
     generate(page)
     wait_progress(page)
-    fill(page, prompt="blue", steps=1)
+    fill(page, prompt="blue", steps=1, batch_count=1)
     for count in range(1, 25):
         generate(page)
         expect(page.locator("#easel_detail")).to_contain_text(f"+{count} waiting")
@@ -88,8 +88,10 @@ def test_of_very_many_jobs_the_one_being_drawn_is_shown(page: Page) -> None:
 
 
 def test_storage_that_is_full_or_holds_what_others_wrote(page: Page) -> None:
+    here = page.url
+    page.goto(f"{here.rstrip('/')}/healthz")  # where no page writes what it has in mind meanwhile
     page.evaluate(FOREIGN)
-    page.reload()
+    page.goto(here)
     wait_usable(page)
     expect(control(page, "steps")).to_have_value("7")
     fill(page, prompt="red", steps=2, seed=1)
