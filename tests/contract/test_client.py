@@ -16,6 +16,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from tests.fakes import loops
 from tests.fakes.services import running
 from tests.fakes.worker import COLOURS
 from tests.journeys.serving import write_checkpoint
@@ -448,7 +449,7 @@ def test_the_async_client_does_the_same(url: str, tmp_path: Path) -> None:
                 await easel.submit(steps=0)
         assert kinds[-1] == "done"
 
-    asyncio.run(draw())
+    loops.run(draw())
 
 
 def test_both_clients_have_the_same_calls() -> None:

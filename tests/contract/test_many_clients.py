@@ -20,6 +20,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from tests.fakes import loops
 from tests.fakes.services import running
 from tests.journeys.serving import write_checkpoint
 from webui.api import create_app
@@ -209,7 +210,7 @@ def crowd(folder: Path, *, people: int, seconds: float, pause: float = POLL) -> 
     )
     with open_services(settings, worker=FAKE) as services:
         with running(create_app(services, settings)) as (_, url):
-            asyncio.run(Crowd(url, persons, seconds, pause).run())
+            loops.run(Crowd(url, persons, seconds, pause).run())
         jobs = services.queue.jobs()
         asked = {job_id: person for person in persons for job_id in person.asked}
         assert {job.id for job in jobs} == set(asked)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
@@ -15,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 from PIL import Image
 
+from tests.fakes import loops
 from tests.fakes.services import running
 from tests.fakes.worker import COLOURS
 from tests.journeys.serving import write_checkpoint
@@ -88,7 +88,7 @@ def talk(url: str, what: Callable[[ClientSession], Awaitable[Any]], key: str | N
             await opened.initialize()
             return await what(opened)
 
-    return asyncio.run(session())
+    return loops.run(session())
 
 
 def call(url: str, tool: str, key: str | None = None, **arguments: Any) -> CallToolResult:

@@ -17,6 +17,7 @@ import requests
 from PIL import Image
 
 from tests.contract.test_sdapi_lists import write_safetensors
+from tests.fakes import loops
 from tests.fakes.services import running, site_settings
 from tests.journeys.serving import write_checkpoint
 from webui.api import create_app
@@ -308,7 +309,7 @@ def async_post(api: Any) -> None:
                   for c in ("red", "blue", "green")]  # fmt: skip
         return await asyncio.gather(*wanted)
 
-    drawn = asyncio.run(draw())
+    drawn = loops.run(draw())
     assert [colour_of(r.image) for r in drawn] == [(220, 30, 30), (40, 70, 220), (30, 160, 60)]
 
 

@@ -178,7 +178,7 @@ def circles(artist: Artist) -> dict[str, Verdict]:
         f"sampler {n}": {"sampler": n} for n in SAMPLERS.names()
     }
     fields |= {f"schedule {n}": {"scheduler": n} for n in SCHEDULES.names()}
-    small = {"width": 96, "height": 96}
+    small = {"width": 96, "height": 96, "steps": 16, "cfg_scale": 4.0}
     ids = {name: artist.submit(CLEAR_PROMPT, **given, **small) for name, given in fields.items()}
     return {name: measure(artist.pictures(job_id)[0]) for name, job_id in ids.items()}
 
@@ -206,7 +206,7 @@ def test_guidance_makes_the_picture_follow_the_prompt(artist: Artist) -> None:
 
 
 def test_a_negative_prompt_keeps_its_colour_out(artist: Artist) -> None:
-    prompt, fields = "a circle on a white background", {"seed": 100, "steps": 16}
+    prompt, fields = "a circle on a white background", {"seed": 100, "steps": 16, "cfg_scale": 4.0}
     free = artist.judge(prompt, batch_size=SEEDS, **fields)
     shown = [(index, v.colour) for index, v in enumerate(free) if v.colour]
     assert shown

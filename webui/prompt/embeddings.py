@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 _WORD = re.compile(r"\w+")
@@ -25,11 +25,12 @@ class EmbeddingNames:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._by_word: dict[str, list[tuple[int, str, str]]] = {}
-        for name in sorted(names, key=len, reverse=True):
+        # By a name's first word and how far into the name it begins, then by the name's length.
+        self._known: dict[str, dict[tuple[int, int], dict[str, str]]] = {}
+        for name in names:
             if word := _WORD.search(name):
-                found = self._by_word.setdefault(word[0].casefold(), [])
-                found.append((word.start(), name.casefold(), name))
+                kinds = self._known.setdefault(word[0].casefold(), {})
+                kinds.setdefault((-len(name), word.start()), {})[name.casefold()] = name
 
     def find(self, text: str) -> tuple[Called, ...]:
         """The names in ``text``, in order, none within another."""
@@ -37,25 +38,30 @@ class EmbeddingNames:
 
     def _find(self, text: str) -> Iterator[Called]:
         end = 0
-        for word in _WORD.finditer(text) if self._by_word else ():
-            if word.start() < end:
+        for word in _WORD.finditer(text) if self._known else ():
+            kinds = self._known.get(word[0].casefold())
+            if kinds is None or word.start() < end:
                 continue
-            known = self._by_word.get(word[0].casefold(), ())
-            if (called := _first(text, word.start(), known, end)) is not None:
+            if (called := _first(text, word.start(), kinds, end)) is not None:
                 end = called.start + len(called.name)
                 yield called
 
 
 def _first(
-    text: str, place: int, known: Sequence[tuple[int, str, str]], least: int
+    text: str, place: int, kinds: Mapping[tuple[int, int], Mapping[str, str]], least: int
 ) -> Called | None:
-    for before, folded, name in known:
+    """The longest name whose first word stands at ``place``, beginning not before ``least``."""
+    for length, before in sorted(kinds):
         start = place - before
-        end = start + len(name)
-        if start < least or text[start:end].casefold() != folded:
+        end = start - length
+        name = kinds[length, before].get(text[start:end].casefold()) if start >= least else None
+        if (
+            name is None
+            or _is_word(text[max(start - 1, 0) : start])
+            or _is_word(text[end : end + 1])
+        ):
             continue
-        if not (_is_word(text[start - 1 : start]) or _is_word(text[end : end + 1])):
-            return Called(name, start)
+        return Called(name, start)
     return None
 
 

@@ -13,6 +13,7 @@ import pytest
 from starlette.websockets import WebSocketDisconnect
 from websockets.sync.client import connect
 
+from tests.fakes import loops
 from tests.fakes.jobs import eventually
 from tests.fakes.services import Site, running
 from webui.api.live import SNAPSHOT_JOBS, Follower, condense
@@ -273,7 +274,7 @@ def test_many_long_polls_wait_without_holding_up_anything(site: Site) -> None:
             assert all(a.json()["events"][0]["kind"] == "queued" for a in answers)
 
     with running(site.app) as (_, url):
-        asyncio.run(scenario(url))
+        loops.run(scenario(url))
 
 
 def test_progress_has_all_its_fields(site: Site) -> None:
