@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LEAST_RIGHT: Mapping[str, float] = {
     "colour": 0.90,
     "background": 0.91,
-    "shape": 0.75,
+    "shape": 0.85,
     "glyph": 0.80,
     "place": 0.75,
     "size": 0.75,
