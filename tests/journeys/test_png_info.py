@@ -129,5 +129,5 @@ def test_a_picture_can_be_dropped_and_pasted(tab: Page) -> None:
         expect(state(tab)).to_contain_text("Written by Forge · 8 × 8 PNG")
         tab.locator("#easel_pnginfo_text").fill("only a prompt")
         tab.locator("#easel_pnginfo_read").click()
-        expect(told(tab).locator(".easel-told-words")).to_have_text("only a prompt")
+        expect(told(tab).locator(".easel-told-words")).to_have_text(["only a prompt"])
         expect(tab.locator("#easel_pnginfo_picture")).to_be_hidden()
