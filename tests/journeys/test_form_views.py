@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.journeys.actions import control, expect_toast, fill, generate, wait_state
 from tests.journeys.conftest import STEP_MS, Open, Picture, wait_usable
@@ -113,6 +113,25 @@ def test_values_survive_a_reload(page: Page) -> None:
     }.items():
         expect(control(page, name)).to_have_value(value)
     expect(page.locator("#txt2img_subseed")).to_be_visible()
+
+
+def test_what_is_typed_before_the_form_is_filled_in_stays(
+    context: BrowserContext, server: Server
+) -> None:
+    page = context.new_page()
+    held: list[Route] = []
+    page.route("**/api/v1/options", lambda route: held.append(route))
+    page.goto(server.url)
+    control(page, "width").wait_for()
+    fill(page, width=96, prompt="typed early")
+    while not held:
+        page.wait_for_timeout(50)
+    held[0].continue_()
+    expect(control(page, "checkpoint")).not_to_have_value("")
+    expect(control(page, "height")).to_have_value("64")
+    page.wait_for_timeout(500)  # long enough for anything that would be written over it
+    expect(control(page, "width")).to_have_value("96")
+    expect(control(page, "prompt")).to_have_value("typed early")
 
 
 def test_shapes_have_the_native_area(page: Page) -> None:

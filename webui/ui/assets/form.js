@@ -23,6 +23,7 @@ export class Form extends EventTarget {
   #steps = [];
   #sending = false;
   #timer = null;
+  #typed = new Map(); // field → when somebody last typed into it, in milliseconds
 
   values = null; // as they were last seen
   firstPrompt = () => ""; // what a first visitor finds in the prompt
@@ -36,7 +37,10 @@ export class Form extends EventTarget {
     for (const [name, { id, help }] of Object.entries(this.fields)) {
       whenPresent(id, (element) => {
         setAttribute(element, "title", help);
-        element.addEventListener("input", () => this.#mark(name, null));
+        element.addEventListener("input", () => {
+          this.#typed.set(name, performance.now());
+          this.#mark(name, null);
+        });
       });
     }
     for (const [button, hint] of BUTTON_HINTS) {
@@ -91,7 +95,7 @@ export class Form extends EventTarget {
   /** At the start: what was in the form last time, and today's checkpoints. */
   async restored() {
     const { checkpoint: remembered, ...others } = await this.#remembered();
-    if (!(await this.#load())) return Object.keys(this.fields).map((name) => others[name] ?? KEEP);
+    if (!(await this.#load())) return Object.keys(this.fields).map((name) => this.#unlessTyped(name, others[name]));
     const names = this.#options.checkpoints.map((c) => c.name);
     if (!names.length) toast(text("no_checkpoint"));
     const checkpoint = names.includes(remembered) ? remembered : (this.#options.default ?? names[0] ?? null);
@@ -101,18 +105,26 @@ export class Form extends EventTarget {
     this.#settle();
     return Object.keys(this.fields).map((name) => {
       if (name === "checkpoint") return { ...KEEP, choices: names.map((n) => [n, n]), value: checkpoint };
-      return values[name] ?? KEEP;
+      return this.#unlessTyped(name, values[name]);
     });
   }
 
   /** The chosen checkpoint's native size, unless the size is one that somebody typed. */
   async nativeSize({ checkpoint, width, height }) {
+    const asked = performance.now();
     if (!(await this.#load())) return [KEEP, KEEP];
     const native = this.#nativeOf(checkpoint);
     const untouched = width === this.#native && height === this.#native;
     this.#native = native ?? this.#native;
     this.#settle();
-    return native && (untouched || !width || !height) ? [native, native] : [KEEP, KEEP];
+    const side = untouched || !width || !height ? native : null;
+    return ["width", "height"].map((name) => this.#unlessTyped(name, side, asked));
+  }
+
+  /** `value`, unless somebody has typed into the field since: nobody's typing is written over. */
+  #unlessTyped(name, value, since = 0) {
+    const typed = this.#typed.get(name) >= since;
+    return typed ? KEEP : (value ?? KEEP);
   }
 
   /** Put values into the form by field name. */
