@@ -65,7 +65,7 @@ export class Grid extends EventTarget {
     this.#measure();
   }
 
-  /** Everything may be different. */
+  /** Everything may be different; it is drawn at once, so that no count stands over another list. */
   renewed(fromTop) {
     this.#gap = { after: 0, size: 0 };
     if (fromTop) {
@@ -73,7 +73,8 @@ export class Grid extends EventTarget {
       this.active = 0;
     }
     this.active = Math.max(0, Math.min(this.active, this.store.total - 1));
-    this.soon();
+    this.#changed = true;
+    this.#draw();
   }
 
   /** `count` pictures came in at the front. */
