@@ -1,4 +1,4 @@
-"""Fifty people at once: nothing is lost, and nothing mixed up.
+"""Fifty people at once for a minute: nothing is lost, and nothing mixed up.
 
 A real server with real queue, journal, library and infotext; only what draws is a fake, in a
 process of its own as always. ``crowd`` is also what ``tests/long`` runs for longer; there, and
@@ -52,10 +52,7 @@ class Person:
 
 
 class Crowd:
-    """People who all do the same at once, for ``seconds`` each, with a ``pause`` after each job.
-
-    Everybody submits at least one job, every other person two, however slow the machine.
-    """
+    """People who all do the same at once, for ``seconds`` each, with a ``pause`` after each job."""
 
     def __init__(self, url: str, people: list[Person], seconds: float, pause: float) -> None:
         self._url = url
@@ -79,7 +76,7 @@ class Crowd:
         async with httpx.AsyncClient(**options) as client:
             end = time.monotonic() + self._seconds
             turn = 0
-            while turn <= number % 2 or time.monotonic() < end:
+            while time.monotonic() < end:
                 await self._draw(client, person, number, turn)
                 await asyncio.sleep(self._pause)
                 turn += 1
@@ -232,9 +229,9 @@ def check_speed(people: list[Person]) -> None:
 
 
 @pytest.mark.slow
-def test_fifty_clients_at_once(tmp_path: Path) -> None:
-    people = crowd(tmp_path, people=50, seconds=0)
-    assert all(person.asked for person in people)
+def test_fifty_clients_for_a_minute(tmp_path: Path) -> None:
+    people = crowd(tmp_path, people=50, seconds=60, pause=8)
+    assert all(len(person.asked) > 2 for person in people)
     assert any(person.cancelled for person in people)
     assert sum(person.pictures for person in people) > 50
     if os.environ.get("EASEL_TEST_SPEED"):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import colorsys
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -18,10 +23,21 @@ SUBJECTS = ("a lighthouse at dusk", "a red boat", "portrait of a cat", "mountain
 
 def fill_library(server: Server, count: int) -> list[str]:
     """Save ``count`` pictures as if they had been drawn a minute apart; their ids, newest first."""
+    filled, ids = _filled(count)
+    for name in ("outputs", "data"):
+        shutil.copytree(filled / name, server.folder / name, dirs_exist_ok=True)
+    return list(ids)
+
+
+@cache
+def _filled(count: int) -> tuple[Path, tuple[str, ...]]:
+    """A folder that has been filled once, and the ids."""
+    folder = Path(tempfile.mkdtemp(prefix="easel-filled-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     clock = [FIRST_TIME]
     library = Library(
-        server.outputs,
-        server.folder / "data",
+        folder / "outputs",
+        folder / "data",
         Saving(),
         sync=lambda _: None,
         now=lambda: clock[0],
@@ -31,7 +47,7 @@ def fill_library(server: Server, count: int) -> list[str]:
         clock[0] += 60
         ids.append(_save(library, number))
     library.close()
-    return ids[::-1]
+    return folder, tuple(ids[::-1])
 
 
 def _save(library: Library, number: int) -> str:

@@ -8,13 +8,14 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.fakes import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = "tests.fakes.worker"
@@ -29,7 +30,7 @@ class Server:
     flags: tuple[str, ...] = ()
     port: int = 0
     worker: str = WORKER
-    process: subprocess.Popen[bytes] | None = None
+    process: warm.Fork | subprocess.Popen[bytes] | None = None
     log: list[str] = field(default_factory=list)
 
     @property
@@ -43,10 +44,8 @@ class Server:
     def start(self) -> None:
         """Start it and wait until it answers."""
         self.port = self.port or free_port()
-        with (self.folder / "server.log").open("a", encoding="utf-8") as log:
-            self.process = subprocess.Popen(
-                self._command(), cwd=ROOT, env=self._environment(), stdout=log, stderr=log
-            )
+        log = self.folder / "server.log"
+        self.process = warm.serve(self._arguments(), self._environment(), log, ROOT)
         end = time.monotonic() + START_SECONDS
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > end:
@@ -77,10 +76,9 @@ class Server:
             self.process.wait(10)
         self.process = None
 
-    def _command(self) -> list[str]:
+    def _arguments(self) -> list[str]:
         folders = [f"--{name}-dir={self.folder / folder}" for name, folder in _FOLDERS.items()]
-        serve = [sys.executable, "-m", "webui", "serve", "--no-browser", f"--port={self.port}"]
-        return [*serve, *folders, *self.flags]
+        return ["serve", "--no-browser", f"--port={self.port}", *folders, *self.flags]
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("EASEL_", "GRADIO_"))}

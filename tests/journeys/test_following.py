@@ -94,11 +94,17 @@ def test_failed_job_says_why(page: Page, prompt: str, picture: Picture) -> None:
     wait_state(page, "done")
 
 
-def test_job_that_fails_before_the_page_knows_of_it_says_why(page: Page) -> None:
+@pytest.mark.parametrize("told", ["queued", "failed"])
+def test_job_that_fails_before_the_page_knows_of_it_says_why(page: Page, told: str) -> None:
     def late(route: Route) -> None:
         answer = route.fetch()
         page.wait_for_timeout(700)
-        route.fulfill(response=answer)
+        body = answer.json()
+        if told == "failed":
+            own = page.request.get(f"{page.url}api/v1/jobs/{body['job']['id']}")
+            body["job"] = own.json()
+        body["job"]["state"] = told
+        route.fulfill(response=answer, json=body)
 
     page.route("**/api/v1/txt2img", late)
     fill(page, prompt="!fail", steps=2)

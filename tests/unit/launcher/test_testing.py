@@ -8,8 +8,10 @@ import pytest
 from launcher.layout import Layout
 from launcher.running import LaunchError
 from launcher.testing import (
+    PackageManager,
     find_browser,
     find_font,
+    install_needs,
     pytest_arguments,
     run_tests,
     variables_of_tests,
@@ -81,6 +83,33 @@ def test_the_browser_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("EASEL_CHROMIUM", "/nonexistent/chromium")
     with pytest.raises(LaunchError, match="EASEL_CHROMIUM names /nonexistent/chromium"):
         find_browser()
+
+
+def test_the_lightest_browser_that_there_is_gets_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A package manager that knows one browser only, and keeps what it was asked."""
+    asked = tmp_path / "asked"
+    manager = tmp_path / "manager"
+    manager.write_text(
+        f'#!/bin/sh\necho "$*" >> {asked}\ncase "$*" in *" small "*) exit 1;; esac\n'
+    )
+    manager.chmod(0o755)
+    known = PackageManager(
+        str(manager),
+        False,
+        ((str(manager), "update"),),
+        (str(manager), "-y"),
+        ("small", "big"),
+        "font",
+    )
+    monkeypatch.setattr("launcher.testing.PACKAGE_MANAGERS", (known,))
+    found = {"browser": lambda: "it", "font": lambda: "it"}
+    monkeypatch.setattr("launcher.testing.NEEDS", found)
+    assert install_needs(["browser", "font"]) == ""
+    assert install_needs(["font"]) == ""
+    lines = asked.read_text().splitlines()
+    assert lines == ["update", "-y small font", "-y big font", "update", "-y font"]
 
 
 def test_the_font_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

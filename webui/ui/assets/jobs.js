@@ -31,6 +31,7 @@ export class Jobs extends EventTarget {
   #previews = new Map(); // job id → {url, image}
   #asking = new Map();
   #looking = new Set(); // ids of jobs whose request is being asked for
+  #told = new Set(); // ids of jobs whose end was told
 
   constructor(link) {
     super();
@@ -49,7 +50,7 @@ export class Jobs extends EventTarget {
   add(job) {
     this.#watched = null;
     this.#remember(job.id);
-    this.#put(job);
+    this.#put(job, true);
     this.#fetch(job.id); // it may have got on, or ended, before the page knew its id
   }
 
@@ -173,9 +174,9 @@ export class Jobs extends EventTarget {
     }
   }
 
-  /** Take over what a job is now, however it came to be known that it ended. */
-  #put(job) {
-    const justEnded = ended(job) && this.#isUnfinished(job.id);
+  /** Take over what a job is now, however it came to be known that it ended; `fresh`: that it is at all. */
+  #put(job, fresh = false) {
+    const justEnded = ended(job) && (fresh || this.#isUnfinished(job.id)) && !this.#told.has(job.id);
     const { request, cells, sweep } = this.#jobs.get(job.id) ?? {}; // which lists leave out
     this.#jobs.set(job.id, { request, cells, sweep, ...job });
     if (ended(job)) {
@@ -183,7 +184,9 @@ export class Jobs extends EventTarget {
       this.#tidy();
     }
     this.#changed();
-    if (justEnded) this.dispatchEvent(new CustomEvent("ended", { detail: job }));
+    if (!justEnded) return;
+    this.#told.add(job.id);
+    this.dispatchEvent(new CustomEvent("ended", { detail: job }));
   }
 
   #tidy() {
