@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -31,6 +33,7 @@ SMALL_DECODER = 25_000_000
 
 _CUDA_RESERVE = 1 << 30
 _HOST_RESERVE = 1 << 30
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +124,27 @@ class Machine:
             torch.mps.empty_cache()
 
 
-def host_memory() -> int:
-    """Bytes of host memory that models may still take."""
-    return psutil.virtual_memory().available - _HOST_RESERVE
+def host_memory(groups: Path = _CONTROL_GROUPS) -> int:
+    """Bytes of host memory that models may still take, within what a container leaves."""
+    return min([psutil.virtual_memory().available, *_left_in(groups)]) - _HOST_RESERVE
+
+
+def _left_in(groups: Path) -> Iterator[int]:
+    """Bytes left of each memory limit of this process's control groups, of version 2 or 1.
+
+    Files that are only cached do not count as taken: they are dropped when memory is short.
+    """
+    for limit, taken in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            most, used = (int((groups / name).read_text()) for name in (limit, taken))
+            stat = (groups / limit).with_name("memory.stat").read_text()
+        except (OSError, ValueError):  # no such limit; without one the file says "max"
+            continue
+        found = dict(line.split() for line in stat.splitlines())
+        yield most - used + int(found.get("inactive_file", 0))
 
 
 def choose_device(name: str = "auto") -> torch.device:

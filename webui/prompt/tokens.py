@@ -99,12 +99,18 @@ def folder_counter(folder: Path) -> Counter:
 
 def clip_counter() -> Counter:
     """The counter of CLIP's own vocabulary, from the file that the package open_clip carries."""
+    return Counter(clip(*clip_vocabulary()))
+
+
+def clip_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """CLIP's own tokens and their ids, and the byte-pair merges in order; ``SetupError`` where the
+    package open_clip is missing, which is located but not imported."""
     merges = _clip_merges()
-    letters = list(byte_letters().values())
+    letters = list(_byte_letters().values())
     tokens = [*letters, *(f"{letter}</w>" for letter in letters)]
     tokens += ["".join(pair) for pair in merges]
     vocabulary = {token: index for index, token in enumerate([*tokens, START, END])}
-    return Counter(clip(vocabulary, merges))
+    return vocabulary, merges
 
 
 def clip(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Tokenizer:
@@ -127,7 +133,7 @@ def clip(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Tokenizer
     return made
 
 
-def byte_letters() -> dict[int, str]:
+def _byte_letters() -> dict[int, str]:
     """A printable letter for each byte, in CLIP's order: printable bytes are themselves."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = (byte for byte in range(256) if byte not in printable)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import psutil
 import pytest
 import torch
 
 from webui.core.errors import SetupError
-from webui.engine.devices import Machine, choose_device, physical_cores
+from webui.engine.devices import Machine, choose_device, host_memory, physical_cores
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -44,3 +47,30 @@ def test_small_models_stay_exact_on_a_cpu() -> None:
 
 def test_there_is_a_core_to_compute_on() -> None:
     assert physical_cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "taken"),
+    [
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ],
+)
+def test_a_containers_limit_holds(tmp_path: Path, limit: str, taken: str) -> None:
+    """3 GiB of which 2 are taken, half a GiB of that by files that may be dropped."""
+    gib = 1 << 30
+    for name, text in (
+        (limit, str(3 * gib)),
+        (taken, str(2 * gib)),
+        (str(Path(limit).with_name("memory.stat")), f"anon 5\ninactive_file {gib // 2}\n"),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert host_memory(tmp_path) == gib // 2
+
+
+def test_without_a_limit_it_is_the_machines_memory(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("5\n")
+    available = psutil.virtual_memory().available
+    assert host_memory(tmp_path) == pytest.approx(available - (1 << 30), abs=1 << 30)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from webui.core.errors import InvalidRequest, ModelError, SetupError
 from webui.engine.models import weights
+from webui.prompt.tokens import LENGTH, VOCABULARY, clip_vocabulary
 
 TEXT = "text encoder"
-VOCABULARY = 49_408
-LENGTH = 77
-START, END = "<|startoftext|>", "<|endoftext|>"
 
 _PREFIX = "text_model."
 _IGNORED = ("embeddings.position_ids", "text_projection.weight", "logit_scale")
@@ -131,35 +127,9 @@ def folder_tokenizer(folder: Path) -> CLIPTokenizer:
 @cache
 def clip_tokenizer() -> CLIPTokenizer:
     """CLIP's own tokenizer, from the vocabulary file that the package open_clip carries."""
-    merges = _merges()
-    letters = list(_byte_letters().values())
-    tokens = [*letters, *(f"{letter}</w>" for letter in letters)]
-    tokens += ["".join(pair) for pair in merges]
-    vocabulary = {token: index for index, token in enumerate([*tokens, START, END])}
+    vocabulary, merges = clip_vocabulary()
     build: Any = CLIPTokenizer
     tokenizer = build(vocab=vocabulary, merges=merges, model_max_length=LENGTH)
     if len(tokenizer) != VOCABULARY:
         raise SetupError(f"CLIP's vocabulary has {len(tokenizer)} tokens instead of {VOCABULARY}.")
     return tokenizer
-
-
-def _merges() -> list[tuple[str, str]]:
-    """CLIP's byte-pair merges in order; the package is located but not imported."""
-    name = "open_clip/bpe_simple_vocab_16e6.txt.gz"
-    try:
-        path = Path(str(metadata.distribution("open-clip-torch").locate_file(name)))
-        lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")
-    except (metadata.PackageNotFoundError, OSError) as error:
-        raise SetupError(
-            "CLIP's vocabulary is missing; install the package open-clip-torch."
-        ) from error
-    pairs = (tuple(line.split()) for line in lines[1 : VOCABULARY - 512 - 2 + 1])
-    return [(first, second) for first, second in pairs]
-
-
-def _byte_letters() -> dict[int, str]:
-    """A printable letter for each byte, in CLIP's order: printable bytes are themselves."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = (byte for byte in range(256) if byte not in printable)
-    letters = {byte: chr(byte) for byte in printable}
-    return letters | {byte: chr(256 + i) for i, byte in enumerate(others)}
