@@ -170,6 +170,23 @@ def test_overrides_hold_for_one_request(here: Here) -> None:
     assert "override_settings.sd_model_checkpoint: There is no checkpoint" in answer.text
 
 
+def test_overrides_stay_where_that_is_asked_for(here: Here) -> None:
+    overrides = {"sd_model_checkpoint": "second", "CLIP_stop_at_last_layers": 2}
+    kept = {"override_settings": overrides, "override_settings_restore_afterwards": False}
+    _, info, answer = here.drawn(**kept)
+    assert info["sd_model_name"] == "second"
+    assert "x-easel-ignored" not in answer.headers
+    _, info, _ = here.drawn()
+    assert (info["sd_model_name"], info["clip_skip"]) == ("second", 2)
+    assert here.local.get("/sdapi/v1/options").json()["CLIP_stop_at_last_layers"] == 2
+    refused = {**kept, "override_settings": {**overrides, "sd_model_checkpoint": "nowhere"}}
+    assert here.post(**refused).status_code in (404, 422)
+    back = {"sd_model_checkpoint": None, "CLIP_stop_at_last_layers": None}
+    assert here.local.post("/sdapi/v1/options", json=back).status_code == 200
+    _, info, _ = here.drawn()
+    assert (info["sd_model_name"], info["clip_skip"]) == ("first", 1)
+
+
 def test_styles_and_infotext_fill_the_request(here: Here) -> None:
     text = "a green tree\nSteps: 2, Sampler: Heun, CFG scale: 4, Seed: 77, Size: 512x512, Model: x"
     images, info, answer = here.drawn(infotext=text, styles=["Oil"], seed=78)

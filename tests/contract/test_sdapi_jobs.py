@@ -125,6 +125,20 @@ def test_a_job_that_fails_says_why(site: Site, error: Any, status: int) -> None:
     assert answer.headers["x-easel-job"] == asking.job_id
 
 
+def test_only_administrators_overrides_stay(guarded: Site) -> None:
+    fields = {
+        "override_settings": {"CLIP_stop_at_last_layers": 2},
+        "override_settings_restore_afterwards": False,
+    }
+    before = guarded.local.get("/sdapi/v1/options", auth=ANN).json()
+    asking = Asking(guarded, fields, auth=BOB, headers={"x-forwarded-for": "10.0.0.7"})
+    guarded.executor.finish(asking.job_id)
+    answer = asking.wait()
+    assert answer.status_code == 200
+    assert "override_settings_restore_afterwards" in answer.headers["x-easel-ignored"]
+    assert guarded.local.get("/sdapi/v1/options", auth=ANN).json() == before
+
+
 def test_a_server_that_closes_names_the_job_it_keeps(site: Site) -> None:
     asking = Asking(site, {})
     assert site.local.portal is not None

@@ -156,7 +156,7 @@ def test_what_changes_nothing_is_named(world: World) -> None:
     }
     assert set(asked(world, **given).notes.ignored) == {
         "unheard_of", "comments", "disable_extra_networks",
-        "override_settings_restore_afterwards", "override_settings.live_previews_enable",
+        "override_settings.live_previews_enable",
     }  # fmt: skip
 
 

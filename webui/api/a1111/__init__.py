@@ -12,9 +12,10 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from webui.api.a1111 import control, errors, extras, internal, lists, options
+from webui.api.a1111 import control, errors, extras, internal, lists
 from webui.api.a1111.errors import ProcessTime
 from webui.api.a1111.generation import Generation
+from webui.api.a1111.options import Options
 from webui.api.a1111.progress import Progress
 from webui.api.a1111.tasks import Tasks
 from webui.api.live import Hub
@@ -41,12 +42,12 @@ def install(app: FastAPI, services: Services, hub: Hub, settings: Settings) -> N
 
 def routers(services: Services, hub: Hub, settings: Settings) -> list[APIRouter]:
     """Every route of A1111's API; the last one answers for addresses that there are none of."""
-    tasks = Tasks()
+    tasks, options = Tasks(), Options(services, settings)
     found = [
-        Generation(services, hub, tasks).router(),
+        Generation(services, hub, tasks, options).router(),
         Progress(services, tasks).router(),
         lists.router(services),
-        options.router(services, settings),
+        options.router(),
         extras.router(services),
         control.router(services, settings),
         internal.router(services),

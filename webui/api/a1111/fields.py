@@ -70,7 +70,7 @@ _DRAWING = (
     Known("s_tmin", "number"),
     Known("s_noise", "number"),
     Known("override_settings", "object"),
-    Known("override_settings_restore_afterwards", "flag", True, "absent"),
+    Known("override_settings_restore_afterwards", "flag", True),
     Known("refiner_checkpoint", "text"),
     Known("refiner_switch_at", "number"),
     Known("disable_extra_networks", "flag", False, "absent"),

@@ -27,6 +27,7 @@ from webui.api.a1111.fields import IMG2IMG, TXT2IMG, json_body
 from webui.api.a1111.ignored import ignored
 from webui.api.a1111.info import Shown, info_view
 from webui.api.a1111.models import request_defaults
+from webui.api.a1111.options import Options
 from webui.api.a1111.pictures import picture_bytes, read_picture
 from webui.api.a1111.tasks import Tasks
 from webui.api.a1111.translate import Asked, World
@@ -44,6 +45,7 @@ from webui.metadata import encode, fitting
 if TYPE_CHECKING:
     from webui.jobs import Job
     from webui.services import Services
+    from webui.settings import SettingsStore
 
 PREFIX = "/sdapi/v1"
 JOB_HEADER = "x-easel-job"
@@ -52,12 +54,13 @@ MAX_INIT_IMAGES = 64
 
 
 class Generation:
-    """The routes' functions; ``tasks`` is told of every job."""
+    """The routes' functions; ``tasks`` is told of every job, ``options`` of overrides that stay."""
 
-    def __init__(self, services: Services, hub: Hub, tasks: Tasks) -> None:
+    def __init__(self, services: Services, hub: Hub, tasks: Tasks, options: Options) -> None:
         self._services = services
         self._hub = hub
         self._tasks = tasks
+        self._options = options
         self._styles = StyleFile(services.settings.paths.data / "styles.csv")
         self._unkept = Unkept(services.library)
         self._sweeping = False
@@ -82,7 +85,8 @@ class Generation:
         caller = caller_of(request)
         values = await read_body(request)
         asked = await run_in_threadpool(self._translated, values)
-        job = await run_in_threadpool(self._submitted, asked, caller)
+        store: SettingsStore = request.app.state.store
+        job = await run_in_threadpool(self._submitted, asked, caller, store)
         self._tasks.add(job.id, caller.user, asked.task)
         ended, is_gone = await self._awaited(request, job.id, caller)
         headers = _headers(job, asked)
@@ -117,11 +121,21 @@ class Generation:
     def _translated(self, values: Mapping[str, Any]) -> Asked:
         return translate.txt2img(values, self._world())
 
-    def _submitted(self, asked: Asked, caller: Caller) -> Job:
+    def _submitted(self, asked: Asked, caller: Caller, store: SettingsStore) -> Job:
+        """The job; with it, overrides that are not to be taken back become options, where the
+        caller may change those."""
+        keeps = bool(asked.kept) and caller.is_admin
+        if asked.kept and not keeps:
+            asked.notes.ignored.append("override_settings_restore_afterwards")
         try:
-            return self._services.queue.submit(asked.request, caller=caller)
+            if keeps:
+                self._options.check(store, asked.kept)
+            job = self._services.queue.submit(asked.request, caller=caller)
+            if keeps:
+                self._options.apply(store, asked.kept)
         except EaselError as error:
             raise translate.renamed(error) from None
+        return job
 
     async def _awaited(self, request: Request, job_id: str, caller: Caller) -> tuple[Job, bool]:
         """The job once it has ended, and whether the client has left meanwhile."""

@@ -46,11 +46,6 @@ HASH_SECONDS = 1.0
 """So long a newly chosen checkpoint's hash, which is part of its title, is waited for."""
 
 
-def router(services: Services, settings: Settings) -> APIRouter:
-    """The routes; the settings are changed through ``app.state.store``."""
-    return Options(services, settings).router()
-
-
 @dataclass
 class _Plan:
     """What a request changes: settings by key, form values by field (None: back to the default),
@@ -101,14 +96,19 @@ class Options:
         if not caller_of(request).is_admin:
             raise Forbidden("Only an administrator may change options.")
         values = await read_json(request)
-        passed_over = await run_in_threadpool(self._apply, request.app.state.store, values)
+        passed_over = await run_in_threadpool(self.apply, request.app.state.store, values)
         return answer(None, headers=ignored(passed_over))
 
     def flags(self, request: Request) -> Response:
         """A1111's command-line flags as they stand here; folders are told to administrators."""
         return answer(flag_values(self._settings, is_admin=caller_of(request).is_admin))
 
-    def _apply(self, store: SettingsStore, values: Mapping[str, Any]) -> list[str]:
+    def check(self, store: SettingsStore, values: Mapping[str, Any]) -> None:
+        """``InvalidRequest`` where ``apply`` would refuse a value."""
+        store.check(self._plan(store, values).settings)
+
+    def apply(self, store: SettingsStore, values: Mapping[str, Any]) -> list[str]:
+        """Change options, all or none; the names of those that have no counterpart."""
         with self._lock:
             plan = self._plan(store, values)
             form = {**form_values(self._services), **plan.form}

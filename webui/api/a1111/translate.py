@@ -71,7 +71,7 @@ class Asked:
     ``request`` is what is submitted; ``parameters`` the request as A1111 answers it, with its
     defaults. ``script`` is set where a script makes many requests of one. ``return_grid`` says
     whether a grid is put before several pictures that are saved. ``task`` is what the caller calls
-    the job.
+    the job. ``kept`` are overrides that are to hold from then on.
     """
 
     request: Txt2Img | Series
@@ -83,6 +83,7 @@ class Asked:
     send_images: bool = True
     save_images: bool = False
     task: str = ""
+    kept: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 def txt2img(values: Mapping[str, Any], world: World) -> Asked:
@@ -111,6 +112,7 @@ def txt2img(values: Mapping[str, Any], world: World) -> Asked:
         send_images=given.get("send_images", True),
         save_images=given.get("save_images", False),
         task=_task(given),
+        kept={} if given.get("override_settings_restore_afterwards", True) else overrides,
     )
 
 
