@@ -172,10 +172,14 @@ def variables_of_tests() -> dict[str, str]:
 
 
 def pytest_arguments(arguments: Sequence[str], long: bool) -> list[str]:
-    """pytest's arguments: without `long` tests unless wanted, on several processes."""
+    """pytest's arguments: without `long` tests unless wanted, on several processes.
+
+    Files are handed out in their order, not by their number of tests: the one that takes a minute
+    has a single test and would come last, alone.
+    """
     marks = [] if long or "-m" in arguments else ["-m", "not long"]
     serial = any(a.startswith(("-n", "--pdb", "-p")) for a in arguments)
-    spread = [] if serial else ["-n", "auto", "--dist", "loadfile"]
+    spread = [] if serial else ["-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder"]
     return [*marks, *spread, *arguments]
 
 

@@ -33,6 +33,11 @@ def test_long_tests_are_left_out(arguments: list[str], long: bool, expected: lis
     assert given == [*expected, "-n0", *arguments]
 
 
+def test_files_are_spread_in_their_order() -> None:
+    spread = ["-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder"]
+    assert pytest_arguments([], long=True) == spread
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     """A project of one test, with a browser that is there."""
