@@ -57,5 +57,6 @@ def test_a_prompt_becomes_a_picture_and_a_file(
     (path,) = easel.pictures()
     verdict = measure(np.asarray(Image.open(path)))
     assert (verdict.count, verdict.colour, verdict.background_colour) == (1, "red", "white")
-    shown = shown_picture(page).evaluate("img => [img.naturalWidth, img.naturalHeight]")
+    size = "img => img.decode().then(() => [img.naturalWidth, img.naturalHeight])"
+    shown = shown_picture(page).evaluate(size)
     assert shown == [128, 128]

@@ -56,8 +56,8 @@ def test_a_plot_is_counted_drawn_and_shown_with_its_grid(page: Page, picture: Pi
     wait_state(page, "done")
     expect(page.locator("#txt2img_gallery button:not(:disabled)")).to_have_count(10)
     expect(page.locator("#easel_infotext")).to_contain_text("Script: X/Y/Z plot")
-    wide = page.locator("#easel_picture img").evaluate("(image) => image.naturalWidth")
-    assert wide > 3 * 64
+    loaded = "(image) => image.decode().then(() => image.naturalWidth)"
+    assert page.locator("#easel_picture img").evaluate(loaded) > 3 * 64
     picture(page, "sweep_grid")
     # What a picture of it was made with goes into the form, its place's words too.
     page.locator("#txt2img_gallery button").nth(4).click()
