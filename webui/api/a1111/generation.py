@@ -122,20 +122,16 @@ class Generation:
         return translate.txt2img(values, self._world())
 
     def _submitted(self, asked: Asked, caller: Caller, store: SettingsStore) -> Job:
-        """The job; with it, overrides that are not to be taken back become options, where the
+        """The job; before it, overrides that are not to be taken back become options, where the
         caller may change those."""
-        keeps = bool(asked.kept) and caller.is_admin
-        if asked.kept and not keeps:
-            asked.notes.ignored.append("override_settings_restore_afterwards")
         try:
-            if keeps:
-                self._options.check(store, asked.kept)
-            job = self._services.queue.submit(asked.request, caller=caller)
-            if keeps:
+            if asked.kept and caller.is_admin:
                 self._options.apply(store, asked.kept)
+            elif asked.kept:
+                asked.notes.ignored.append("override_settings_restore_afterwards")
+            return self._services.queue.submit(asked.request, caller=caller)
         except EaselError as error:
             raise translate.renamed(error) from None
-        return job
 
     async def _awaited(self, request: Request, job_id: str, caller: Caller) -> tuple[Job, bool]:
         """The job once it has ended, and whether the client has left meanwhile."""

@@ -103,10 +103,6 @@ class Options:
         """A1111's command-line flags as they stand here; folders are told to administrators."""
         return answer(flag_values(self._settings, is_admin=caller_of(request).is_admin))
 
-    def check(self, store: SettingsStore, values: Mapping[str, Any]) -> None:
-        """``InvalidRequest`` where ``apply`` would refuse a value."""
-        store.check(self._plan(store, values).settings)
-
     def apply(self, store: SettingsStore, values: Mapping[str, Any]) -> list[str]:
         """Change options, all or none; the names of those that have no counterpart."""
         with self._lock:
