@@ -24,7 +24,9 @@ from webui.core.seeds import variation_seed
 from webui.jobs import Executor, InlineExecutor, Job, JobQueue, Journal, LocalExecutor
 from webui.jobs.completing import Completer
 from webui.jobs.series import grids_of, origin_of
+from webui.jobs.supplying import SupplyingExecutor
 from webui.library import Library
+from webui.library.inputs import Inputs
 from webui.library.wildcards import WildcardFolder
 from webui.metadata import exact_text, infotext
 from webui.services import Services
@@ -62,12 +64,13 @@ def open_services(
             if settings.prompts.wildcards
             else None
         )
+        inputs = Inputs(settings.paths.data / "inputs")
         record = Journal(journal or settings.paths.data, url=url)
         for sentence in library.warnings:
             log.warning("%s", sentence)
         queue = JobQueue(
             record,
-            make_executor(settings, worker),
+            SupplyingExecutor(make_executor(settings, worker), inputs.data),
             resolve=Completer(catalog, wildcards.wildcards if wildcards else None),
             keep=_keeper(catalog, library),
             round_off=partial(grids_of, library),
@@ -76,7 +79,7 @@ def open_services(
             limits=settings.limits,
         )
         stack.callback(queue.close)
-        yield Services(settings, catalog, library, queue, wildcards)
+        yield Services(settings, catalog, library, queue, inputs, wildcards)
 
 
 def draw(settings: Settings, request: Request) -> Iterator[JobEvent]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from webui.catalog import Catalog
 from webui.jobs import JobQueue
 from webui.library import Library
+from webui.library.inputs import Inputs
 from webui.library.wildcards import WildcardFolder
 from webui.settings import Settings
 
@@ -19,5 +20,6 @@ class Services:
     catalog: Catalog
     library: Library
     queue: JobQueue
+    inputs: Inputs
     wildcards: WildcardFolder | None = None
     """None where prompts may not make choices."""

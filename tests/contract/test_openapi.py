@@ -28,7 +28,7 @@ from tests.fakes.services import HERE, Site, open_site
 from tests.journeys.serving import write_checkpoint
 from webui.api.breaking import breaking
 from webui.api.described import OPERATIONS
-from webui.api.described.shapes import BOARD, FOLDER, IMAGE, JOB, PRESET, STYLE, WAITING
+from webui.api.described.shapes import BOARD, FOLDER, IMAGE, INPUT, JOB, PRESET, STYLE, WAITING
 from webui.api.document import STORED, blank_document, renew
 from webui.api.native import PREFIX
 from webui.api.openapi import operations, text
@@ -130,7 +130,9 @@ def lively(site: Site, folder: Path) -> dict[str, str]:
     (other / "models" / "Stable-diffusion").mkdir(parents=True)
     (other / "config.json").write_text("{}")
     (other / "webui.py").write_text("")
-    return {JOB: done, WAITING: waiting, IMAGE: image, BOARD: board, FOLDER: str(other)}
+    sent = site.services.inputs.put(site.services.library.file(image).read_bytes()).id
+    ids = {JOB: done, WAITING: waiting, IMAGE: image, BOARD: board, INPUT: sent}
+    return {**ids, FOLDER: str(other)}
 
 
 @pytest.mark.parametrize(("method", "path", "name"), everything(), ids=str)
@@ -208,7 +210,8 @@ CHECKS = [
 def explore(site: Site, folder: Path, document: dict[str, Any], count: int) -> Counter[int]:
     """Make ``count`` fitting and ``count`` unfitting requests of each operation; the statuses."""
     ids = lively(site, folder)
-    known = {"job_id": ids[JOB], "image_id": ids[IMAGE], "board_id": ids[BOARD]}
+    named = {"job_id": JOB, "image_id": IMAGE, "board_id": BOARD, "input_id": INPUT}
+    known = {name: ids[example] for name, example in named.items()}
     told: Counter[int] = Counter()
 
     def ask_it(case: Case) -> None:

@@ -25,7 +25,9 @@ from webui.catalog import Catalog
 from webui.core.messages import JobImage
 from webui.core.results import SavedImage
 from webui.jobs import Job, JobQueue, Journal
+from webui.jobs.supplying import SupplyingExecutor
 from webui.library import Library
+from webui.library.inputs import Inputs
 from webui.services import Services
 from webui.settings import Settings, load_settings
 
@@ -103,9 +105,11 @@ def open_services(settings: Settings, executor: FakeExecutor) -> Iterator[Servic
             owner=job.owner,
         )
 
-    queue = JobQueue(Journal(paths.data), executor, resolve=resolve, keep=keep)
+    inputs = Inputs(paths.data / "inputs")
+    supplied = SupplyingExecutor(executor, inputs.data)
+    queue = JobQueue(Journal(paths.data), supplied, resolve=resolve, keep=keep)
     try:
-        yield Services(settings, Catalog(paths.models), library, queue)
+        yield Services(settings, Catalog(paths.models), library, queue, inputs)
     finally:
         queue.close()
         library.close()

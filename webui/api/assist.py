@@ -14,10 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from webui import metadata
 from webui.api.assist_files import Counters, StyleFile, TagFiles
 from webui.api.guard import caller_of
-from webui.api.native import PREFIX, answer, own_picture, read_json
+from webui.api.native import PREFIX, answer, own_picture, read_bytes, read_json
 from webui.api.styles import infer_styles
 from webui.api.told import view
-from webui.core.errors import EaselError, Forbidden, InvalidRequest, TooLarge
+from webui.core.errors import EaselError, Forbidden, InvalidRequest
 from webui.core.picture_fields import MAX_PROMPT_CHARS
 from webui.core.requests import Txt2Img
 from webui.metadata.parsing import MAX_CHARS as MAX_INFOTEXT_CHARS
@@ -135,12 +135,8 @@ class Assist:
         ] = False,
     ) -> Response:
         """The same from a picture's file, sent as the body (at most 32 MiB); it is not kept."""
-        data = bytearray()
-        async for part in request.stream():
-            data += part
-            if len(data) > MAX_PICTURE_BYTES:
-                raise TooLarge("A picture may have 32 MiB at most.")
-        return answer(await run_in_threadpool(self._read_picture, bytes(data), whole))
+        data = await read_bytes(request, MAX_PICTURE_BYTES)
+        return answer(await run_in_threadpool(self._read_picture, data, whole))
 
     def kept(self, request: Request, image_id: str) -> Response:
         """The same of a picture in the library: from its file, or what the index knows of one whose

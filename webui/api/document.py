@@ -19,6 +19,7 @@ from webui.api.server import create_app
 from webui.catalog import Catalog
 from webui.jobs import JobQueue, Journal, LocalExecutor
 from webui.library import Library
+from webui.library.inputs import Inputs
 from webui.services import Services
 from webui.settings import load_settings
 
@@ -35,7 +36,8 @@ def blank_document() -> Document:
         library = Library(outputs, data, settings.saving)
         queue = JobQueue(Journal(data), LocalExecutor(), resolve=_never, keep=_never)
         try:
-            services = Services(settings, Catalog(settings.paths.models), library, queue)
+            catalog, inputs = Catalog(settings.paths.models), Inputs(data / "inputs")
+            services = Services(settings, catalog, library, queue, inputs)
             return promised(create_app(services, settings).openapi())
         finally:
             queue.close()

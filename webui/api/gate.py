@@ -42,6 +42,7 @@ UPLOAD_PATHS = frozenset(
         "/api/v1/infotext/picture",
         "/api/v1/rank",
         "/api/v1/labels",
+        "/api/v1/inputs",
         "/sdapi/v1/txt2img",
         "/sdapi/v1/img2img",
         "/sdapi/v1/extra-single-image",

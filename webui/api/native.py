@@ -16,9 +16,9 @@ from webui.api.errors import BadRequest, Json
 from webui.api.guard import caller_of
 from webui.api.live import Hub, with_marks
 from webui.api.views import image_view, job_view, request_fields, worker_view
-from webui.core.errors import Forbidden, InvalidRequest, NotFound
+from webui.core.choices import CHOICES
+from webui.core.errors import Forbidden, InvalidRequest, NotFound, TooLarge
 from webui.core.results import Caller, SavedImage
-from webui.core.samplers import CHOICES
 
 if TYPE_CHECKING:
     from webui.jobs import Job, JobQueue
@@ -288,6 +288,16 @@ def safe_name(name: str) -> str:
     """A file name that is plain on every system: no quotes, separators or control characters."""
     plain = "".join(c if c.isprintable() and c not in '"\\/:*?<>|;%' else "_" for c in name)
     return plain[-120:].strip(" .") or "picture"
+
+
+async def read_bytes(request: Request, most: int) -> bytes:
+    """A picture's file in a request's body; ``TooLarge`` once it has more than ``most`` bytes."""
+    data = bytearray()
+    async for part in request.stream():
+        data += part
+        if len(data) > most:
+            raise TooLarge(f"A picture may have {most >> 20} MiB at most.")
+    return bytes(data)
 
 
 async def read_json(request: Request) -> Mapping[str, Any]:

@@ -34,6 +34,7 @@ _PARAMETERS = {
     "job_id": "A job's id.",
     "image_id": "A picture's id.",
     "board_id": "A board's id.",
+    "input_id": "The id of a picture that was sent.",
     "name": "Its name.",
     "wait": "Answer when the job has ended.",
     "q": "Words, quoted phrases and filters.",
@@ -45,7 +46,7 @@ _PARAMETERS = {
     "offset": "How many to leave out.",
     "limit": "The most to list.",
 }
-_ID = {"job_id", "image_id", "board_id"}
+_ID = {"job_id", "image_id", "board_id", "input_id"}
 _SORT = {"enum": ["newest", "oldest"]}
 _SIZE = {"enum": [128, 256, 512]}
 

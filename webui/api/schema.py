@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from webui.core.choices import CHOICES
 from webui.core.params import Field, fields_of
-from webui.core.samplers import CHOICES
 
 _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 

@@ -30,6 +30,7 @@ from webui.api.docs import docs_router
 from webui.api.gate import Gate
 from webui.api.guard import Guard
 from webui.api.hosts import Names
+from webui.api.inputs import InputRoutes
 from webui.api.library import LibraryRoutes
 from webui.api.lists import Lists
 from webui.api.live import Hub
@@ -97,6 +98,7 @@ def create_app(
     app.include_router(Native(services, hub, __version__).router())
     app.include_router(Submit(services, hub).router())
     app.include_router(Stream(hub).router())
+    app.include_router(InputRoutes(services).router())
     app.include_router(Lists(services).router())
     app.include_router(ClipRoutes(services, hub).router())
     app.include_router(SweepRoutes(services, hub).router())

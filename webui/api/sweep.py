@@ -18,9 +18,9 @@ from webui.api.submit import Prefer
 from webui.api.views import job_view
 from webui.api.waiting import Wait, ended
 from webui.core.axes import AxisKind, axis_kinds
+from webui.core.choices import CHOICES
 from webui.core.errors import InvalidRequest
 from webui.core.requests import Series, Txt2Img
-from webui.core.samplers import CHOICES
 from webui.core.sweep import SCRIPTS, plan, switches
 
 if TYPE_CHECKING:

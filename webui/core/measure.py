@@ -85,6 +85,11 @@ class Measure:
         return tuple(self.template.replace("{}", label) for label in self.labels)
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """Its pictures come with it."""
+        return ()
+
+    @property
     def count(self) -> int:
         """How much of it the progress counts: it is one piece of work."""
         return 1

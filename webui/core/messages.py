@@ -18,7 +18,8 @@ class JobSpec:
     """A job with nothing left to look up.
 
     ``request`` has its seed, size and checkpoint filled in. ``preview_every`` is the number of
-    steps between two previews, 0 for none. ``attempt`` counts from 1.
+    steps between two previews, 0 for none. ``attempt`` counts from 1. ``pictures`` are those the
+    request starts from, by their ids, each with its PNG file.
     """
 
     job_id: str
@@ -26,6 +27,11 @@ class JobSpec:
     request: Request
     model: ModelRef
     preview_every: int = 0
+    pictures: tuple[tuple[str, bytes], ...] = ()
+
+    def picture(self, input_id: str) -> bytes:
+        """The PNG file of a picture that the request starts from."""
+        return dict(self.pictures)[input_id]
 
 
 @dataclass(frozen=True, slots=True)

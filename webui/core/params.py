@@ -26,7 +26,7 @@ Control = Literal["text", "multiline", "slider", "number", "choice", "checkbox",
 class Param:
     """What a field means to a person and to the doors.
 
-    ``choices`` names an open set: "checkpoints", or one of ``core.samplers.CHOICES``;
+    ``choices`` names an open set: "checkpoints", or one of ``core.choices.CHOICES``;
     ``infotext`` is the key in A1111's ``parameters`` text (None: not written), ``a1111`` the
     field's name in A1111's HTTP API; ``max_chars`` bounds texts; ``section`` is the folded part of
     the form that shows the field where the form gives it no place of its own.

@@ -10,54 +10,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from webui.core import params
+from webui.core.draw_request import (
+    MAX_IMAGES,
+    MAX_PIXELS,
+    DrawRequest,
+)
 from webui.core.errors import InvalidRequest
-from webui.core.guidance_fields import GuidanceFields
 from webui.core.measure import Measure
 from webui.core.models import ModelRef
-from webui.core.samplers import (
-    EMPHASIS_MODES,
-    NOISE_SCHEDULES,
-    NOISE_SOURCES,
-    SAMPLERS,
-    SCHEDULES,
-    UNIPC_SKIPS,
-    UNIPC_VARIANTS,
-    split_schedule,
-)
 
-MAX_PIXELS = 2048 * 4096
-MAX_IMAGES = 1000
+__all__ = [
+    "MAX_IMAGES",
+    "MAX_PIXELS",
+    "Changes",
+    "DrawRequest",
+    "Legend",
+    "Request",
+    "Series",
+    "Txt2Img",
+    "spent",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Txt2Img(GuidanceFields):
-    """Draw pictures from a prompt.
-
-    Values are checked on construction; a bad one raises ``InvalidRequest`` naming the field.
-    ``width`` and ``height`` of None mean the checkpoint's native size, ``checkpoint`` of "" the
-    default checkpoint and ``seed`` of -1 a random one: the queue fills these in, on submission.
-    """
-
-    def __post_init__(self) -> None:
-        params.check_all(self)
-        _set_names(self)
-        _check_together(self)
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Txt2Img:
-        """A request from names and values; unknown names and bad values raise."""
-        return params.from_mapping(cls, values)
-
-    @property
-    def count(self) -> int:
-        """How many pictures the request asks for."""
-        return self.batch_count * self.batch_size
-
-    @property
-    def judged(self) -> bool:
-        """Whether a CLIP model looks at what is drawn."""
-        return self.best_of > 1 or self.clip_score
+class Txt2Img(DrawRequest):
+    """Draw pictures from a prompt."""
 
 
 Changes = tuple[tuple[str, Any], ...]
@@ -148,6 +125,11 @@ class Series:
         return self.order or tuple(range(len(self.cells)))
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """The ids of the pictures it starts from, each once."""
+        return self.base.inputs
+
+    @property
     def count(self) -> int:
         """How many pictures there are."""
         return len(self.cells)
@@ -178,52 +160,3 @@ def _pairs(values: Iterable[Sequence[Any]]) -> Changes:
 def _legend(values: Mapping[str, Any]) -> Legend:
     texts = {name: tuple(values[name]) for name in ("columns", "rows", "pages")}
     return Legend(**texts, caption=_pairs(values["caption"]), written=values["written"])
-
-
-def _set_names(request: Txt2Img) -> None:
-    sampler, schedule = split_schedule(request.sampler)
-    values = {
-        "sampler": SAMPLERS.canonical(sampler, field="sampler"),
-        "scheduler": SCHEDULES.canonical(request.scheduler, field="scheduler"),
-    }
-    for name, known in _NAMED.items():
-        values[name] = known.canonical(getattr(request, name), field=name)
-    if schedule is not None and values["scheduler"] == "Automatic":
-        values["scheduler"] = schedule
-    for name, value in values.items():
-        object.__setattr__(request, name, value)
-
-
-def _check_together(request: Txt2Img) -> None:
-    if request.count > MAX_IMAGES:
-        raise InvalidRequest(
-            f"Batch count × batch size is {request.count}; the most is {MAX_IMAGES}.",
-            field="batch_count",
-        )
-    if request.count * request.best_of > MAX_IMAGES:
-        raise InvalidRequest(
-            f"Best of {request.best_of} for {request.count} pictures draws "
-            f"{request.count * request.best_of}; the most is {MAX_IMAGES}.",
-            field="best_of",
-        )
-    if request.sigma_max and request.sigma_min >= request.sigma_max:
-        raise InvalidRequest(
-            f"Sigma min {request.sigma_min:g} is not below sigma max {request.sigma_max:g}.",
-            field="sigma_min",
-        )
-    if (request.width or 0) * (request.height or 0) > MAX_PIXELS:
-        raise InvalidRequest(
-            f"A picture of {request.width}×{request.height} is larger than "
-            f"{MAX_PIXELS // 1_000_000} million pixels; choose a smaller size.",
-            field="width",
-        )
-
-
-_NAMED = {
-    "noise_source": NOISE_SOURCES,
-    "emphasis": EMPHASIS_MODES,
-    "noise_schedule": NOISE_SCHEDULES,
-    "unipc_variant": UNIPC_VARIANTS,
-    "unipc_skip": UNIPC_SKIPS,
-}
-"""Fields whose values are names, beside the sampler and its schedule."""

@@ -108,17 +108,6 @@ for _name in ("bh1", "bh2", "vary_coeff"):
 for _name in ("time_uniform", "time_quadratic", "logSNR"):
     UNIPC_SKIPS.add(_name, _name)
 
-CHOICES: dict[str, Registry[SamplerInfo] | Registry[str]] = {
-    "samplers": SAMPLERS,
-    "schedules": SCHEDULES,
-    "noise_sources": NOISE_SOURCES,
-    "noise_schedules": NOISE_SCHEDULES,
-    "emphasis_modes": EMPHASIS_MODES,
-    "unipc_variants": UNIPC_VARIANTS,
-    "unipc_skips": UNIPC_SKIPS,
-}
-"""The names that a field's ``choices`` refers to."""
-
 
 def split_schedule(sampler: str) -> tuple[str, str | None]:
     """Split an old combined name: "DPM++ 2M Karras" → ("DPM++ 2M", "Karras").

@@ -18,7 +18,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webui.core.samplers import CHOICES
+from webui.core.choices import CHOICES
 from webui.settings import describe
 from webui.ui import agents, endpoints, theme
 from webui.ui.form import Form

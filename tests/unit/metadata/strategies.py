@@ -6,9 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from webui.core.choices import CHOICES
 from webui.core.params import Field, fields_of
 from webui.core.requests import MAX_IMAGES, Txt2Img
-from webui.core.samplers import CHOICES
 
 CHARACTERS = st.characters(codec="utf-8") | st.sampled_from(' \n\t":,\\()[]{}<>|&\0')
 TRAPS = st.sampled_from(

@@ -1,11 +1,12 @@
 """What the OpenAPI document says of each operation of ``/api/v1``: answers, bodies, examples."""
 
-from webui.api.described import assist, drawing, jobs, library, settings
+from webui.api.described import assist, drawing, inputs, jobs, library, settings
 from webui.api.described.operation import Operation
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
     **jobs.OPERATIONS,
     **drawing.OPERATIONS,
+    **inputs.OPERATIONS,
     **library.OPERATIONS,
     **assist.OPERATIONS,
     **settings.OPERATIONS,

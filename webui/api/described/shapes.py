@@ -27,6 +27,7 @@ KINDS = ("queued", "started", "progress", "preview", "image", "scores", *STATES[
 JOB = "5b1f0c8e9a7d4263"
 WAITING = "c04d2e6f8a1b3957"
 IMAGE = "8f3a5c7e9b1d2f4a6c8e0b1d"
+INPUT = "3f0b7a5d" * 8
 BOARD = "2d4f6a8c0e1b3d5f"
 STYLE = "watercolour"
 PRESET = "quick"

@@ -1,0 +1,112 @@
+"""Pictures that requests start from are kept whole, once, and not for ever."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from webui.core.errors import InvalidRequest, NotFound, StorageError, TooLarge
+from webui.library.inputs import Inputs, surplus
+
+
+def picture(mode: str = "RGB", size: tuple[int, int] = (6, 4), seed: int = 0) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    image = Image.fromarray(rng.integers(0, 256, (size[1], size[0], 4), np.uint8), "RGBA")
+    return image.convert(mode) if mode in ("RGBA", "LA") else image.convert("RGB").convert(mode)
+
+
+def file_of(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1"])
+def test_a_picture_comes_back_as_it_is(tmp_path: Path, mode: str) -> None:
+    inputs, image = Inputs(tmp_path / "inputs"), picture(mode)
+    kept = inputs.put(file_of(image))
+    assert (kept.width, kept.height) == (6, 4)
+    with Image.open(io.BytesIO(inputs.data(kept.id))) as back:
+        wanted = image.convert("RGBA" if mode in ("RGBA", "LA") else "RGB")
+        assert back.mode == wanted.mode
+        assert back.tobytes() == wanted.tobytes()
+    assert inputs.check(kept.id) == kept
+    assert inputs.put(file_of(image)) == kept
+    assert len(list((tmp_path / "inputs").iterdir())) == 1
+
+
+def test_a_photograph_is_turned_and_its_texts_are_left_behind(tmp_path: Path) -> None:
+    image = picture()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned to the left
+    exif[0x010E] = "where somebody lives"
+    inputs = Inputs(tmp_path)
+    kept = inputs.put(file_of(image, "PNG", exif=exif))
+    assert (kept.width, kept.height) == (4, 6)
+    data = inputs.data(kept.id)
+    assert b"lives" not in data
+    with Image.open(io.BytesIO(data)) as back:
+        assert back.tobytes() == image.transpose(Image.Transpose.ROTATE_270).tobytes()
+
+
+def test_what_is_no_picture_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    inputs = Inputs(tmp_path / "inputs")
+    whole = file_of(picture(size=(64, 64)))
+    for data in (b"", b"hello", whole[: len(whole) // 2], b"<svg/>"):
+        with pytest.raises(InvalidRequest, match="cannot be read"):
+            inputs.put(data, field="init_image")
+    bomb = file_of(Image.new("1", (9000, 9000)))
+    with pytest.raises(TooLarge, match="50 million"):
+        inputs.put(bomb)
+    assert not (tmp_path / "inputs").exists()
+
+
+@pytest.mark.parametrize("name", ["", "x", "../../etc/passwd", "0" * 63, "0" * 64, "A" * 64])
+def test_an_id_that_is_not_kept_is_not_found(tmp_path: Path, name: str) -> None:
+    inputs = Inputs(tmp_path)
+    for ask in (inputs.data, inputs.check, inputs.path):
+        with pytest.raises(NotFound, match="send it again"):
+            ask(name)
+
+
+def test_a_disk_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "inputs").write_text("a file is in the way")
+    with pytest.raises(StorageError):
+        Inputs(tmp_path / "inputs").put(file_of(picture()))
+
+
+def test_what_was_used_longest_ago_goes_first_but_nothing_of_today(tmp_path: Path) -> None:
+    now = 1_000_000.0
+    inputs = Inputs(tmp_path, kept_bytes=1, now=lambda: now)
+    first, second = (inputs.put(file_of(picture(seed=i))).id for i in (1, 2))
+    assert inputs.data(first)
+    assert inputs.data(second)
+    now += 90_000
+    inputs.check(second)
+    third = inputs.put(file_of(picture(seed=3))).id
+    with pytest.raises(NotFound):
+        inputs.data(first)
+    assert inputs.data(second)
+    assert inputs.data(third)
+    assert {p.stem for p in tmp_path.iterdir()} == {second, third}
+    assert inputs.path(second).stat().st_mtime == now
+
+
+@pytest.mark.parametrize(
+    ("most", "since", "gone"),
+    [
+        (60, 100, []),
+        (59, 100, ["a"]),
+        (30, 100, ["a", "b"]),
+        (0, 100, ["a", "b", "c"]),
+        (0, 2, ["a", "b"]),
+        (0, 0, []),
+    ],
+)
+def test_surplus(most: int, since: float, gone: list[str]) -> None:
+    files = [(3.0, 30, "c"), (1.0, 10, "a"), (2.0, 20, "b")]
+    assert surplus(files, most, since) == gone
