@@ -18,7 +18,7 @@ from webui import __version__
 from webui.catalog import Catalog
 from webui.core.errors import EaselError, SetupError
 from webui.core.messages import JobImage
-from webui.core.requests import Request, Series, Txt2Img
+from webui.core.requests import DrawRequest, Request, Series
 from webui.core.results import LOCAL_CALLER, JobEvent, SavedImage
 from webui.core.seeds import variation_seed
 from webui.jobs import Executor, InlineExecutor, Job, JobQueue, Journal, LocalExecutor
@@ -71,7 +71,7 @@ def open_services(
         queue = JobQueue(
             record,
             SupplyingExecutor(make_executor(settings, worker), inputs.data),
-            resolve=Completer(catalog, wildcards.wildcards if wildcards else None),
+            resolve=Completer(catalog, wildcards.wildcards if wildcards else None, inputs),
             keep=_keeper(catalog, library),
             round_off=partial(grids_of, library),
             capacity=SHARED_JOBS if settings.jobs.batching == "shared" else 1,
@@ -212,7 +212,7 @@ def _keeper(catalog: Catalog, library: Library) -> Callable[[Job, JobImage], Sav
         whole = job.request
         if isinstance(whole, Series) and not whole.recipe:  # a batch whose prompts vary
             whole = whole.base
-        if isinstance(whole, Txt2Img):
+        if isinstance(whole, DrawRequest):
             _keep_grid(library, whole, job.images, saved)
         return saved
 
@@ -220,7 +220,7 @@ def _keeper(catalog: Catalog, library: Library) -> Callable[[Job, JobImage], Sav
 
 
 def _keep_grid(
-    library: Library, request: Txt2Img, earlier: Sequence[SavedImage], saved: SavedImage
+    library: Library, request: DrawRequest, earlier: Sequence[SavedImage], saved: SavedImage
 ) -> None:
     """Once the last of a job's pictures is saved; a grid that fails costs nobody a picture."""
     pictures = {picture.index: picture for picture in earlier}

@@ -245,7 +245,10 @@ def test_the_other_scripts(here: Here) -> None:
 # ---- what is refused
 
 REFUSED = [
-    ({"enable_hr": True}, 501, "enable_hr"),
+    ({"enable_hr": True, "hr_checkpoint_name": "other"}, 501, "hr_checkpoint_name"),
+    ({"enable_hr": True, "hr_upscaler": "nonesuch"}, 422, "nonesuch"),
+    ({"enable_hr": True, "denoising_strength": 2}, 422, "denoising_strength"),
+    ({"enable_hr": True, "hr_scale": 4, "width": 2048, "height": 2048}, 422, "hr_scale"),
     ({"restore_faces": True}, 501, "restore_faces"),
     ({"script_name": "nowhere"}, 422, "Script 'nowhere' not found"),
     ({"alwayson_scripts": {"nowhere": {"args": []}}}, 422, "Script 'nowhere' not found"),
@@ -286,32 +289,108 @@ def test_addresses_and_methods_that_are_not_there(here: Here) -> None:
     assert set(told["error"]) == {"code", "message", "field"}, "Easel's own shape elsewhere"
 
 
-def test_drawing_from_pictures_is_not_there_yet(here: Here) -> None:
-    def post(**fields: Any) -> Any:
-        return here.local.post("/sdapi/v1/img2img", json=fields)
+def test_a_second_pass(here: Here) -> None:
+    images, info, _ = here.drawn(
+        prompt="red", enable_hr=True, hr_scale=1.5, hr_upscaler="Lanczos",
+        denoising_strength=0.4, hr_second_pass_steps=3, hr_sampler_name="DPM++ 2M Karras",
+    )  # fmt: skip
+    assert images[0].size == (48, 24)
+    assert info["denoising_strength"] == 0.4
+    assert info["extra_generation_params"] == {
+        "Schedule type": "Automatic",
+        "Hires sampler": "DPM++ 2M",
+        "Hires schedule type": "Karras",
+        "Hires upscale": "1.5",
+        "Hires steps": "3",
+        "Hires upscaler": "Lanczos",
+    }
+    assert "Denoising strength: 0.4" in info["infotexts"][0]
+    again, _, _ = here.drawn(infotext=info["infotexts"][0], width=None, height=None)
+    assert again[0].size == (48, 24)
+    images, info, _ = here.drawn(
+        prompt="red", denoising_strength=0.4, hr_scale=1.5, hr_upscaler="?"
+    )
+    assert images[0].size == (32, 16), "without enable_hr nothing of it counts"
+    sized, _, _ = here.drawn(prompt="red", enable_hr=True, hr_resize_x=45, hr_upscaler=None)
+    assert sized[0].size == (40, 16)
 
+
+def picture_of(colour: str, size: tuple[int, int] = (24, 16)) -> str:
+    out = io.BytesIO()
+    Image.new("RGB", size, colour).save(out, "PNG")
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def over(here: Here, **fields: Any) -> Any:
+    size = {"width": 32, "height": 16, "steps": 2}
+    return here.local.post("/sdapi/v1/img2img", json={**size, **fields})
+
+
+def test_drawing_over_pictures(here: Here) -> None:
+    given = {"prompt": "blue", "seed": 5, "denoising_strength": 0.5, "n_iter": 2}
+    answer = over(here, init_images=[f"data:image/png;base64,{picture_of('lime')}"], **given)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    for text in found["images"]:
+        image = decoded(text)
+        assert image.size == (32, 16)
+        assert image.getpixel((0, 0)) == (0, 255, 0), "the worker was given the picture"
+        assert image.getpixel((0, 15)) == COLOURS["blue"]
+        parameters = parse(image.text["parameters"])  # type: ignore[attr-defined]
+        assert parameters["Denoising strength"] == "0.5"
+        assert "Mask blur" not in parameters
+    info = json.loads(found["info"])
+    assert (info["all_seeds"], info["denoising_strength"]) == ([5, 6], 0.5)
+    assert found["parameters"]["init_images"] is None
+    both = over(here, init_images=[picture_of("lime")], include_init_images=True, **given).json()
+    assert both["parameters"]["init_images"] == [picture_of("lime")]
+
+
+def test_a_mask_is_drawn_over_as_a1111s_api_says(here: Here) -> None:
+    given = {"init_images": [picture_of("lime")], "mask": picture_of("white"), "prompt": "blue"}
+    answer = over(here, **given, mask_blur_x=2, mask_blur_y=6, inpainting_mask_invert=1)
+    assert answer.headers["x-easel-changed"] == "mask_blur=6"
+    text = json.loads(answer.json()["info"])["infotexts"][0]
+    assert (
+        "Mask blur: 6, Mask mode: Inpaint not masked, Masked content: fill, "
+        "Inpaint area: Only masked, Masked area padding: 0" in text
+    )
+    answer = over(here, **given, inpainting_fill=2, inpaint_full_res=False, mask_blur=1)
+    text = json.loads(answer.json()["info"])["infotexts"][0]
+    assert "Mask blur: 1, Masked content: latent noise, " in text
+    assert "Inpaint area" not in text
+
+
+def test_several_pictures_are_drawn_over_one_after_the_other(here: Here) -> None:
+    colours = {"lime": (0, 255, 0), "red": (255, 0, 0), "white": (255, 255, 255)}
+    answer = over(here, init_images=[picture_of(name) for name in colours], prompt="blue", seed=9)
+    found = answer.json()
+    assert [decoded(text).getpixel((0, 0)) for text in found["images"]] == [*colours.values()]
+    assert json.loads(found["info"])["all_seeds"] == [9, 10, 11]
+
+
+def test_pictures_that_cannot_be_drawn_over_are_refused(here: Here) -> None:
     for none in ({}, {"init_images": None}, {"init_images": []}):
-        answer = post(**none)
+        answer = over(here, **none)
         assert answer.status_code == 404
         assert "Init image not found" in answer.text
-    out = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(out, "PNG")
-    picture = base64.b64encode(out.getvalue()).decode()
-    answer = post(init_images=[f"data:image/png;base64,{picture}"], denoising_strength=0.5)
-    assert answer.status_code == 501
-    assert "img2img" in answer.json()["detail"]
+    picture = picture_of("red")
     bad: list[tuple[dict[str, Any], str]] = [
         ({"init_images": ["no picture"]}, "init_images"),
         ({"init_images": ["/etc/passwd"]}, "init_images"),
+        ({"init_images": ["AAAA"]}, "init_images"),
         ({"init_images": [5]}, "init_images"),
         ({"init_images": [picture], "mask": "AAAA"}, "mask"),
         ({"init_images": [picture], "resize_mode": "x"}, "resize_mode"),
+        ({"init_images": [picture], "resize_mode": 4}, "resize_mode"),
+        ({"init_images": [picture], "inpainting_fill": -1}, "inpainting_fill"),
+        ({"init_images": [picture], "denoising_strength": 1.1}, "denoising_strength"),
         ({"init_images": [picture], "steps": 0}, "steps"),
         ({"init_images": [picture] * 65}, "65"),
     ]
     for fields, word in bad:
-        answer = post(**fields)
-        assert answer.status_code == 422
+        answer = over(here, **fields)
+        assert answer.status_code == 422, fields
         assert word in answer.json()["detail"]
 
 

@@ -157,8 +157,11 @@ def test_checkpoints_have_a_title_that_names_them_again(site: Site) -> None:
 
 
 def test_what_there_is_none_of_is_an_empty_list(site: Site) -> None:
-    for name in ("hypernetworks", "face-restorers", "realesrgan-models", "extensions",
-                 "latent-upscale-modes"):  # fmt: skip
+    modes = [mode["name"] for mode in get(site, "/sdapi/v1/latent-upscale-modes")]
+    assert modes == ["Latent", "Latent (antialiased)", "Latent (bicubic)",
+                     "Latent (bicubic antialiased)", "Latent (nearest)",
+                     "Latent (nearest-exact)"]  # fmt: skip
+    for name in ("hypernetworks", "face-restorers", "realesrgan-models", "extensions"):
         assert get(site, f"/sdapi/v1/{name}") == [], name
     assert [u["name"] for u in get(site, "/sdapi/v1/upscalers")] == ["None", "Lanczos", "Nearest"]
 
@@ -166,8 +169,13 @@ def test_what_there_is_none_of_is_an_empty_list(site: Site) -> None:
 def test_scripts_are_described_by_their_arguments_in_order(site: Site) -> None:
     titles = get(site, "/sdapi/v1/scripts")
     assert titles["txt2img"] == ["prompt matrix", "prompts from file or textbox", "x/y/z plot"]
-    assert titles["img2img"] == []
-    info = {script["name"]: script for script in get(site, "/sdapi/v1/script-info")}
+    assert titles["img2img"] == titles["txt2img"]
+    described = get(site, "/sdapi/v1/script-info")
+    axes = {s["is_img2img"]: s["args"][0]["choices"] for s in described if "x/y" in s["name"]}
+    assert axes[False].index("Hires steps") == 5
+    assert "Hires steps" not in axes[True]
+    assert axes[True].index("Image CFG Scale") == 6
+    info = {script["name"]: script for script in described if not script["is_img2img"]}
     assert [len(info[t]["args"]) for t in titles["txt2img"]] == [5, 4, 18]
     kind = info["x/y/z plot"]["args"][0]
     assert kind["value"] == "Nothing"

@@ -18,7 +18,7 @@ from webui.core.messages import (
     WorkerStats,
 )
 from webui.core.models import ModelRef
-from webui.core.requests import Request, Txt2Img
+from webui.core.requests import DrawRequest, Request
 from webui.engine.worker import Worker, WorkerConfig
 
 E = TypeVar("E")
@@ -49,7 +49,7 @@ class Drawer:
         while self.worker.busy and not until():
             assert self.worker.tick(), "the worker is busy but has nothing to do"
 
-    def images(self, request: Txt2Img, model: ModelRef) -> list[JobImage]:
+    def images(self, request: DrawRequest, model: ModelRef) -> list[JobImage]:
         """Draw one job; fails if it fails."""
         job_id = self.submit(request, model)
         self.run()

@@ -45,7 +45,7 @@ from webui.core.messages import (
     WorkerReady,
     WorkerStats,
 )
-from webui.core.requests import Series, Txt2Img
+from webui.core.requests import DrawRequest, Img2Img, Series
 from webui.core.results import Pixels, Score
 from webui.core.seeds import image_seed
 
@@ -79,7 +79,7 @@ class _Run:
     words: set[str] = field(default_factory=set)
 
     @property
-    def request(self) -> Txt2Img:
+    def request(self) -> DrawRequest:
         """What is drawn."""
         return self.of(self.images[0])[0]
 
@@ -90,12 +90,12 @@ class _Run:
         order = request.sequence if isinstance(request, Series) else range(request.count)
         return order[self.batch : self.batch + request.batch_size]
 
-    def of(self, index: int) -> tuple[Txt2Img, int]:
+    def of(self, index: int) -> tuple[DrawRequest, int]:
         """A picture's request and seed."""
         request = self.spec.request
         if isinstance(request, Series):
             return request.picture(index), request.picture(index).seed
-        request = cast(Txt2Img, request)
+        request = cast(DrawRequest, request)
         return request, image_seed(request.seed, index, request.variation_strength)
 
 
@@ -208,10 +208,15 @@ class Worker:
             time.sleep(3600)
 
     def _pixels(self, run: _Run, index: int) -> Pixels:
+        """The prompt's colour; where there is a picture to start from, its own above that."""
         request, seed = run.of(index)
-        width, height = request.width or 64, request.height or 64
-        colour = colour_of(request.prompt, seed)
-        return Pixels(width, height, bytes(colour) * (width * height))
+        width, height = (side or 64 for side in request.final_size)
+        drawn = bytes(colour_of(request.prompt, seed)) * width
+        rows = [drawn] * height
+        if isinstance(request, Img2Img):
+            started = bytes(_mean(run.spec.picture(request.init_image))) * width
+            rows[: height // 2] = [started] * (height // 2)
+        return Pixels(width, height, b"".join(rows))
 
     def _id(self, run: _Run) -> tuple[str, int]:
         return run.spec.job_id, run.spec.attempt
@@ -246,6 +251,14 @@ def _listen(stream: BinaryIO, inbox: queue.SimpleQueue[Command]) -> None:
             inbox.put(wire.read(stream))
     except EOFError:
         os._exit(0)
+
+
+def _mean(png: bytes) -> tuple[int, int, int]:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(png)) as image:
+        red, green, blue = image.convert("RGB").resize((1, 1), Image.Resampling.BOX).tobytes()
+    return red, green, blue
 
 
 def _jpeg(pixels: Pixels) -> bytes:

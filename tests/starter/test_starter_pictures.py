@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 from webui.app import open_services
-from webui.core.requests import Txt2Img
+from webui.core.requests import Img2Img, Txt2Img
 from webui.core.results import LOCAL_CALLER
 from webui.core.samplers import SAMPLERS, SCHEDULES
 from webui.evaluation.measure import Verdict, measure
@@ -120,6 +121,20 @@ class Artist:
     def draw(self, prompt: str, **fields: object) -> list[np.ndarray]:
         """The pictures of one request."""
         return self.pictures(self.submit(prompt, **fields))
+
+    def keep(self, picture: np.ndarray) -> str:
+        """Send a picture to start from; its id."""
+        out = io.BytesIO()
+        Image.fromarray(picture).save(out, "PNG")
+        return self.services.inputs.put(out.getvalue()).id
+
+    def draw_over(self, image: str, prompt: str, **fields: object) -> list[np.ndarray]:
+        """The pictures of a request that starts from a picture."""
+        request = Img2Img.from_mapping(
+            {"prompt": prompt, "checkpoint": "easel-starter", "sampler": "Euler"}
+            | {"init_image": image, **fields}
+        )
+        return self.pictures(self.services.queue.submit(request, caller=LOCAL_CALLER).id)
 
     def judge(self, prompt: str, **fields: object) -> list[Verdict]:
         """What is measured in them."""
@@ -229,3 +244,50 @@ def test_a_seed_draws_the_same_alone_and_in_a_batch(artist: Artist) -> None:
     alone = artist.draw("a green star", seed=3, sampler="Euler a", steps=8)
     assert np.abs(together[2].astype(int) - alone[0]).max() <= 2
     assert np.abs(together[0].astype(int) - together[1]).max() > 20
+
+
+# ---- second passes and pictures that are drawn over
+
+
+def test_shares_above_one_are_of_the_second_pass(artist: Artist) -> None:
+    """[from:to:1.0] changes nothing in the first pass; the second begins with what comes after, and
+    [from:to:1.9] all but ends with what comes before."""
+    prompt = "a large [red:blue:1.0] circle on a white background"
+    fields = {"width": 96, "height": 96, "steps": 10}
+    second = {"hires": True, "hires_scale": 4 / 3, "denoising_strength": 0.9}
+    ids = [
+        artist.submit(prompt, **fields),
+        artist.submit(prompt, **fields, **second),
+        artist.submit(prompt.replace("1.0", "1.9"), **fields, **second),
+        artist.submit(prompt.replace("1.0", "0.1"), **fields),
+    ]
+    pictures = [artist.pictures(job_id)[0] for job_id in ids]
+    assert [p.shape[0] for p in pictures] == [96, 128, 128, 96]
+    assert [measure(p).colour for p in pictures] == ["red", "blue", "red", "blue"]
+
+
+def test_a_second_pass_keeps_the_composition(artist: Artist) -> None:
+    prompt = "a red square on the left, white background"
+    fields = {"steps": 14, "hires_scale": 1.5, "denoising_strength": 0.6}
+    (first,), (large,) = (artist.judge(prompt, **fields, hires=hires) for hires in (False, True))
+    assert (first.shape, first.colour, first.place) == ("square", "red", "left")
+    assert (large.colour, large.place, large.count) == ("red", "left", 1)
+
+
+def test_a_picture_is_drawn_over_and_a_mask_keeps_the_rest(artist: Artist) -> None:
+    fields = {"steps": 14, "seed": 2}
+    (red,) = artist.draw("a large red circle on a white background", **fields)
+    image = artist.keep(red)
+    prompt = "a large blue circle on a white background"
+    (over,) = artist.draw_over(image, prompt, denoising_strength=0.8, **fields)
+    verdict = measure(over)
+    assert (verdict.colour, verdict.background_colour, verdict.count) == ("blue", "white", 1)
+    right = np.zeros_like(red)
+    right[:, 64:] = 255
+    mask = artist.keep(right)
+    (half,) = artist.draw_over(
+        image, prompt, mask=mask, mask_blur=0, denoising_strength=0.9, **fields
+    )
+    assert (half[:, :64] == red[:, :64]).all()
+    middle = half[44:84, 70:90].reshape(-1, 3).mean(axis=0)
+    assert middle[2] > 2 * middle[0], f"the right half's circle is blue: {middle}"

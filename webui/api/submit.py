@@ -15,7 +15,7 @@ from webui.api.native import PREFIX, answer, read_json
 from webui.api.views import job_view
 from webui.api.waiting import LONGEST_WAIT, Wait, ended
 from webui.core.errors import EaselError, InvalidRequest
-from webui.core.requests import Txt2Img
+from webui.core.requests import DrawRequest, Img2Img, Txt2Img
 from webui.jobs import Once
 from webui.jobs.once import MAX_KEY_CHARS
 from webui.settings.presets import MAX_PRESET_CHARS, Presets
@@ -66,7 +66,11 @@ class Submit:
     def router(self) -> APIRouter:
         """The routes."""
         router = APIRouter(prefix=PREFIX)
-        for path, function in (("/txt2img", self.txt2img), ("/batch", self.batch)):
+        for path, function in (
+            ("/txt2img", self.txt2img),
+            ("/img2img", self.img2img),
+            ("/batch", self.batch),
+        ):
             router.add_api_route(path, function, methods=["POST"], status_code=202)
         return router
 
@@ -91,10 +95,31 @@ class Submit:
         a client that leaves before does not end the job. While the drawing process is restarted,
         a request that waits is answered 503 with the kept job's address in Location.
         """
-        caller = caller_of(request)
         values = await read_json(request)
+        whole = await run_in_threadpool(self._with_preset, preset, values)
         once = None if key is None else Once.of(key, [preset, values])
-        wanted = Txt2Img.from_mapping(await run_in_threadpool(self._with_preset, preset, values))
+        return await self._submitted(request, Txt2Img.from_mapping(whole), once, wait)
+
+    async def img2img(
+        self,
+        request: Request,
+        wait: Annotated[bool, Query(description="Answer when the job has ended.")] = False,
+        prefer: Prefer = None,  # noqa: ARG002  declared to be documented; read from the headers
+        key: Key = None,
+    ) -> Response:
+        """Draw over a picture, or over the part of it that a mask says; otherwise as txt2img.
+
+        init_image and mask are ids of pictures that were sent to /inputs. A mask says where by what
+        is light in it, or by what is opaque where it has no other than opaque colours.
+        """
+        values = await read_json(request)
+        once = None if key is None else Once.of(key, ["img2img", values])
+        return await self._submitted(request, Img2Img.from_mapping(values), once, wait)
+
+    async def _submitted(
+        self, request: Request, wanted: DrawRequest, once: Once | None, wait: bool
+    ) -> Response:
+        caller = caller_of(request)
         replayed = bool(self._queue.submitted(once, caller))
         job = await run_in_threadpool(self._queue.submit, wanted, caller=caller, once=once)
         patience = Wait.of(request, wait)

@@ -20,7 +20,7 @@ from webui.api.waiting import Wait, ended
 from webui.core.axes import AxisKind, axis_kinds
 from webui.core.choices import CHOICES
 from webui.core.errors import InvalidRequest
-from webui.core.requests import Series, Txt2Img
+from webui.core.requests import DrawRequest, Series, drawn_from
 from webui.core.sweep import SCRIPTS, plan, switches
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class SweepRoutes:
         return {"pictures": sum(cell.count for cell in cells), "switches": switches(named)}
 
 
-def _with_name(request: Txt2Img, catalog: Catalog, known: dict[str, str]) -> Txt2Img:
+def _with_name(request: DrawRequest, catalog: Catalog, known: dict[str, str]) -> DrawRequest:
     """The request with its checkpoint's whole name; ``known`` remembers those looked up."""
     name = request.checkpoint
     if name not in known:
@@ -105,7 +105,7 @@ def _with_name(request: Txt2Img, catalog: Catalog, known: dict[str, str]) -> Txt
 def _series(body: Mapping[str, Any]) -> Series:
     """The series that a body asks for; what it was asked with is kept with it."""
     fields, options = _taken_apart(body)
-    series = plan(Txt2Img.from_mapping(fields), options)
+    series = plan(drawn_from(fields), options)
     recipe = json.dumps(options, ensure_ascii=False)
     if len(recipe) > MAX_RECIPE_CHARS:
         raise InvalidRequest("The sweep's options are too long.")

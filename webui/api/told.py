@@ -75,7 +75,7 @@ def named(catalog: Catalog, name: str, short_hash: str) -> str:
 
 def _whole(told: Told) -> dict[str, Any]:
     """The fields of a whole request, but for a variation's seed without a variation."""
-    found = {name: getattr(told.exact, name) for name in keys()}
+    found = {name: getattr(told.exact, name) for name in keys() if hasattr(told.exact, name)}
     unset = {"variation_seed"} if not found["variation_strength"] else set[str]()
     unset |= {name for name in ("width", "height") if found[name] is None}
     return {name: value for name, value in found.items() if name not in unset}

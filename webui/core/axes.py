@@ -19,7 +19,7 @@ from functools import cache, partial
 from webui.core.errors import InvalidRequest
 from webui.core.params import Field, fields_of
 from webui.core.picture_fields import MAX_PROMPT_CHARS
-from webui.core.requests import MAX_IMAGES, Changes, Txt2Img
+from webui.core.requests import MAX_IMAGES, Changes, DrawRequest, Txt2Img
 
 PROMPT_SR = "prompt_sr"
 PROMPT_ORDER = "prompt_order"
@@ -74,9 +74,11 @@ class Axis:
 
 
 @cache
-def axis_kinds() -> tuple[AxisKind, ...]:
+def axis_kinds(request: type = Txt2Img) -> tuple[AxisKind, ...]:
     """Everything that can be an axis: A1111's prompt axes, then every field as declared."""
-    fields = [f for f in fields_of(Txt2Img) if f.name not in _NO_AXES]
+    fields = [
+        f for f in fields_of(request) if f.name not in _NO_AXES and f.param.control != "picture"
+    ]
     return (
         AxisKind(PROMPT_SR, "Prompt S/R"),
         AxisKind(PROMPT_ORDER, "Prompt order"),
@@ -86,12 +88,12 @@ def axis_kinds() -> tuple[AxisKind, ...]:
     )
 
 
-def parse_axis(name: str, text: str, base: Txt2Img, place: str = "x") -> Axis:
+def parse_axis(name: str, text: str, base: DrawRequest, place: str = "x") -> Axis:
     """The axis ``name`` with the values written in ``text``.
 
     ``InvalidRequest`` says what is wrong in one sentence; its field is ``place`` ("x", "y", "z").
     """
-    kind = next((k for k in axis_kinds() if k.name == name), None)
+    kind = next((k for k in axis_kinds(type(base)) if k.name == name), None)
     if kind is None:
         raise InvalidRequest(f"There is no axis {name[:60]!r}.", field=place)
     if len(text) > MAX_CHARS:
@@ -146,7 +148,7 @@ def _check_count(text: str, count: float) -> None:
         )
 
 
-def _field_values(kind: AxisKind, text: str, _: Txt2Img) -> list[Value]:
+def _field_values(kind: AxisKind, text: str, base: DrawRequest) -> list[Value]:
     """Values of a request field, each checked by its declaration."""
     field = kind.field
     assert field is not None, "axes without a field have readers of their own"
@@ -158,7 +160,7 @@ def _field_values(kind: AxisKind, text: str, _: Txt2Img) -> list[Value]:
         _check_count(kind.label, len(values) + len(read))
         for value in read:
             # Names ("euler a", an alias) become what the request makes of them.
-            value = getattr(Txt2Img.from_mapping({field.name: value}), field.name)
+            value = getattr(type(base).from_mapping({field.name: value}), field.name)
             shown = f"{value:g}" if isinstance(value, float) else str(value)
             label = shown if field.type is str else f"{kind.label}: {shown}"
             values.append(Value(label, ((field.name, value),)))
@@ -173,7 +175,7 @@ def _read(field: Field, written: str) -> list[object]:
     return [field.check(int(number) if whole else number) for number in found]
 
 
-def _size_values(kind: AxisKind, text: str, _: Txt2Img) -> list[Value]:
+def _size_values(kind: AxisKind, text: str, _: DrawRequest) -> list[Value]:
     values: list[Value] = []
     for written in filter(None, split_values(text)):
         _check_count(kind.label, len(values) + 1)
@@ -186,7 +188,7 @@ def _size_values(kind: AxisKind, text: str, _: Txt2Img) -> list[Value]:
     return values
 
 
-def _replacements(kind: AxisKind, text: str, base: Txt2Img) -> list[Value]:
+def _replacements(kind: AxisKind, text: str, base: DrawRequest) -> list[Value]:
     """The first value is looked for and every one put in its place, itself too."""
     words = split_values(text)
     if not words or not words[0]:
@@ -207,7 +209,7 @@ def _replaced(old: str, new: str, prompt: str) -> str:
     return prompt.replace(old, new)
 
 
-def _orders(kind: AxisKind, text: str, base: Txt2Img) -> list[Value]:
+def _orders(kind: AxisKind, text: str, base: DrawRequest) -> list[Value]:
     """Every order of the given words, in the places they have in the prompt."""
     words = [word for word in split_values(text) if word]
     for word in words:
@@ -235,7 +237,7 @@ def reordered(words: Sequence[str], order: Sequence[str], prompt: str) -> str:
     return "".join([*parts, prompt[end:]])
 
 
-def _lora_weights(kind: AxisKind, text: str, base: Txt2Img) -> list[Value]:
+def _lora_weights(kind: AxisKind, text: str, base: DrawRequest) -> list[Value]:
     """Weights for every LoRA of the prompt, or for the one that the first value names."""
     written = [value for value in split_values(text) if value]
     called = {
@@ -280,7 +282,7 @@ def with_lora_weight(name: str, weight: float, prompt: str) -> str:
     return _LORA.sub(weighted, prompt)
 
 
-_READERS: dict[str, Callable[[AxisKind, str, Txt2Img], list[Value]]] = {
+_READERS: dict[str, Callable[[AxisKind, str, DrawRequest], list[Value]]] = {
     PROMPT_SR: _replacements,
     PROMPT_ORDER: _orders,
     SIZE: _size_values,

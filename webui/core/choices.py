@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from webui.core.hires_fields import SAME
 from webui.core.registry import Registry
 from webui.core.samplers import (
     EMPHASIS_MODES,
@@ -15,6 +16,29 @@ from webui.core.samplers import (
     UNIPC_SKIPS,
     UNIPC_VARIANTS,
 )
+from webui.core.second_pass import (
+    INPAINT_AREAS,
+    LATENT_UPSCALERS,
+    MASK_MODES,
+    MASKED_CONTENTS,
+    RESIZE_MODES,
+)
+
+IMAGE_UPSCALERS: Registry[str] = Registry("upscaler")
+for _name in ("None", "Lanczos", "Nearest"):
+    IMAGE_UPSCALERS.add(_name, _name)
+
+
+def _joined(what: str, *parts: Registry[Any] | tuple[str, ...]) -> Registry[str]:
+    joined: Registry[str] = Registry(what)
+    for part in parts:
+        is_registry = isinstance(part, Registry)
+        for name in part.names() if is_registry else part:
+            joined.add(name, name, aliases=part.aliases(name) if is_registry else ())
+    return joined
+
+
+HIRES_UPSCALERS = _joined("upscaler", LATENT_UPSCALERS, IMAGE_UPSCALERS)
 
 CHOICES: Mapping[str, Registry[Any]] = {
     "samplers": SAMPLERS,
@@ -24,4 +48,11 @@ CHOICES: Mapping[str, Registry[Any]] = {
     "emphasis_modes": EMPHASIS_MODES,
     "unipc_variants": UNIPC_VARIANTS,
     "unipc_skips": UNIPC_SKIPS,
+    "hires_upscalers": HIRES_UPSCALERS,
+    "hires_samplers": _joined("sampler", (SAME,), SAMPLERS),
+    "hires_schedules": _joined("schedule", (SAME,), SCHEDULES),
+    "resize_modes": RESIZE_MODES,
+    "mask_modes": MASK_MODES,
+    "masked_contents": MASKED_CONTENTS,
+    "inpaint_areas": INPAINT_AREAS,
 }

@@ -57,6 +57,11 @@ class DrawRequest(GuidanceFields):
         return self.best_of > 1 or self.clip_score
 
     @property
+    def final_size(self) -> tuple[int, int]:
+        """Width and height that are drawn at last, in pixels; (0, 0) while they are left open."""
+        return self.width or 0, self.height or 0
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """The ids of the pictures it starts from."""
         return ()

@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 from webui.core.errors import InvalidRequest, listed
 
-Section = Literal["advanced", "sampling", "guidance"]
-Control = Literal["text", "multiline", "slider", "number", "choice", "checkbox", "seed"]
+Section = Literal["advanced", "sampling", "guidance", "hires", "image", "inpaint"]
+Control = Literal["text", "multiline", "slider", "number", "choice", "checkbox", "seed", "picture"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,31 +10,82 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from webui.core.choices import HIRES_UPSCALERS
 from webui.core.draw_request import (
     MAX_IMAGES,
     MAX_PIXELS,
     DrawRequest,
+    check_size,
+    sampler_of,
+    set_names,
 )
 from webui.core.errors import InvalidRequest
+from webui.core.hires_fields import SAME, HiresFields
+from webui.core.image_fields import ImageFields
 from webui.core.measure import Measure
 from webui.core.models import ModelRef
+from webui.core.second_pass import INPAINT_AREAS, MASK_MODES, MASKED_CONTENTS, RESIZE_MODES
+from webui.core.sizes import hires_size
 
 __all__ = [
     "MAX_IMAGES",
     "MAX_PIXELS",
     "Changes",
     "DrawRequest",
+    "Img2Img",
     "Legend",
     "Request",
     "Series",
     "Txt2Img",
+    "drawn_from",
     "spent",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Txt2Img(DrawRequest):
-    """Draw pictures from a prompt."""
+class Txt2Img(HiresFields):
+    """Draw pictures from a prompt.
+
+    What values are left open by ``DrawRequest`` are filled in by the queue, on submission.
+    """
+
+    def __post_init__(self) -> None:
+        DrawRequest.__post_init__(self)
+        _set_hires_names(self)
+        if self.hires:
+            width, height = self.final_size
+            check_size(width, height, "hires_scale")
+
+    @property
+    def final_size(self) -> tuple[int, int]:
+        """Width and height that are drawn at last, in pixels; (0, 0) while they are left open."""
+        size = (self.width or 0, self.height or 0)
+        if not self.hires or not all(size):
+            return size
+        return hires_size(size, self.hires_scale, (self.hires_width, self.hires_height)).final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Img2Img(ImageFields):
+    """Draw over a picture, or over the part of it that a mask says.
+
+    What values are left open by ``DrawRequest`` are filled in by the queue, on submission.
+    """
+
+    def __post_init__(self) -> None:
+        DrawRequest.__post_init__(self)
+        set_names(self, _IMAGE_NAMES)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The ids of the pictures it starts from."""
+        return tuple(one for one in (self.init_image, self.mask) if one)
+
+
+def drawn_from(values: Mapping[str, Any]) -> Txt2Img | Img2Img:
+    """The request that ``dataclasses.asdict`` made these values of."""
+    kind = Img2Img if "init_image" in values else Txt2Img
+    return kind.from_mapping(values)
 
 
 Changes = tuple[tuple[str, Any], ...]
@@ -69,7 +120,7 @@ class Series:
     choice was made in it).
     """
 
-    base: Txt2Img
+    base: DrawRequest
     cells: tuple[Changes, ...]
     order: tuple[int, ...] = ()
     at_once: int = 1
@@ -92,7 +143,7 @@ class Series:
         """A series from what ``dataclasses.asdict`` made of one, as the journal keeps it."""
         legend = values["legend"]
         return cls(
-            base=Txt2Img.from_mapping(values["base"]),
+            base=drawn_from(values["base"]),
             cells=tuple(_pairs(cell) for cell in values["cells"]),
             order=tuple(values["order"]),
             at_once=values["at_once"],
@@ -104,7 +155,7 @@ class Series:
             chosen=tuple((prompt, negative) for prompt, negative in values["chosen"]),
         )
 
-    def picture(self, index: int) -> Txt2Img:
+    def picture(self, index: int) -> DrawRequest:
         """The request that draws picture ``index`` alone."""
         return replace(self.base, **{**dict(self.cells[index]), "batch_count": 1, "batch_size": 1})
 
@@ -127,7 +178,8 @@ class Series:
     @property
     def inputs(self) -> tuple[str, ...]:
         """The ids of the pictures it starts from, each once."""
-        return self.base.inputs
+        changed = [v for cell in self.cells for n, v in cell if n in ("init_image", "mask") and v]
+        return tuple(dict.fromkeys([*self.base.inputs, *changed]))
 
     @property
     def count(self) -> int:
@@ -145,7 +197,7 @@ class Series:
         return self.base.prompt
 
 
-Request = Txt2Img | Measure | Series
+Request = DrawRequest | Measure | Series
 
 
 def spent(request: Request) -> Request:
@@ -160,3 +212,32 @@ def _pairs(values: Iterable[Sequence[Any]]) -> Changes:
 def _legend(values: Mapping[str, Any]) -> Legend:
     texts = {name: tuple(values[name]) for name in ("columns", "rows", "pages")}
     return Legend(**texts, caption=_pairs(values["caption"]), written=values["written"])
+
+
+def _set_hires_names(request: Txt2Img) -> None:
+    """The second pass's names as their entries have them; an upscaler may be a file's name."""
+    values: dict[str, str] = {}
+    scheduler = request.hires_scheduler
+    is_same = scheduler.strip().casefold() == SAME.casefold()
+    values["hires_scheduler"] = SAME if is_same else scheduler
+    if request.hires_sampler.strip().casefold() == SAME.casefold():
+        values["hires_sampler"] = SAME
+        if not is_same:
+            _, values["hires_scheduler"] = sampler_of("Euler", scheduler, "hires_sampler")
+    else:
+        chosen = "Automatic" if is_same else scheduler
+        sampler, schedule = sampler_of(request.hires_sampler, chosen, "hires_sampler")
+        values["hires_sampler"] = sampler
+        values["hires_scheduler"] = SAME if is_same and schedule == "Automatic" else schedule
+    if request.hires_upscaler in HIRES_UPSCALERS:
+        values["hires_upscaler"] = HIRES_UPSCALERS.canonical(request.hires_upscaler)
+    for name, value in values.items():
+        object.__setattr__(request, name, value)
+
+
+_IMAGE_NAMES = {
+    "resize_mode": RESIZE_MODES,
+    "mask_mode": MASK_MODES,
+    "masked_content": MASKED_CONTENTS,
+    "inpaint_area": INPAINT_AREAS,
+}

@@ -14,7 +14,7 @@ from typing import Any, cast
 from webui.core.axes import Axis, Value, parse_axis
 from webui.core.errors import InvalidRequest
 from webui.core.prompt_lines import read_prompt_lines
-from webui.core.requests import MAX_IMAGES, Changes, Legend, Series, Txt2Img
+from webui.core.requests import MAX_IMAGES, Changes, DrawRequest, Legend, Series
 from webui.core.seeds import MAX_SEED, resolve_seed
 
 AT_ONCE_PIXELS = 4 * 512 * 512
@@ -23,7 +23,7 @@ only splits them."""
 MOST_AT_ONCE = 4
 
 
-def plan(request: Txt2Img, options: Mapping[str, Any]) -> Series:
+def plan(request: DrawRequest, options: Mapping[str, Any]) -> Series:
     """What a script makes of ``request``.
 
     ``options["script"]`` is "xyz" (:func:`xyz`), "matrix" (:func:`matrix`) or "lines"
@@ -39,7 +39,7 @@ def plan(request: Txt2Img, options: Mapping[str, Any]) -> Series:
 # ---- X/Y/Z plot
 
 
-def xyz(base: Txt2Img, options: Mapping[str, Any]) -> Series:
+def xyz(base: DrawRequest, options: Mapping[str, Any]) -> Series:
     """A picture for each combination of up to three axes' values.
 
     Options: ``x``, ``y``, ``z`` as ``{"axis": name, "values": text}``; ``different_seeds`` gives
@@ -64,7 +64,7 @@ def xyz(base: Txt2Img, options: Mapping[str, Any]) -> Series:
     return _series(base, cells, legend)
 
 
-def _axis(option: Any, base: Txt2Img, place: str) -> Axis | None:
+def _axis(option: Any, base: DrawRequest, place: str) -> Axis | None:
     """An axis of the options; None when nothing is chosen for it."""
     if option is None:
         return None
@@ -75,7 +75,7 @@ def _axis(option: Any, base: Txt2Img, place: str) -> Axis | None:
     return parse_axis(name, text, base, place) if name else None
 
 
-def _changed(base: Txt2Img, values: Sequence[Value]) -> Changes:
+def _changed(base: DrawRequest, values: Sequence[Value]) -> Changes:
     """What a combination of values changes: fields first, then the prompts' words."""
     changes: dict[str, Any] = {}
     for value in values:
@@ -92,7 +92,7 @@ def _changed(base: Txt2Img, values: Sequence[Value]) -> Changes:
 # ---- prompt matrix
 
 
-def matrix(base: Txt2Img, options: Mapping[str, Any]) -> Series:
+def matrix(base: DrawRequest, options: Mapping[str, Any]) -> Series:
     """Every combination of the parts of a prompt that ``|`` separates; the first is always there.
 
     Options: ``target`` "prompt" or "negative_prompt"; ``joiner`` "comma" or "space"; ``start``
@@ -152,7 +152,7 @@ def _chosen(parts: Sequence[str], number: int) -> list[str]:
 # ---- prompts from file or text box
 
 
-def lines(base: Txt2Img, options: Mapping[str, Any]) -> Series:
+def lines(base: DrawRequest, options: Mapping[str, Any]) -> Series:
     """A request for each line of ``text``; see :mod:`webui.core.prompt_lines`.
 
     Options: ``place`` puts the request's own prompt "end" (behind) or "start" (before) of the
@@ -181,23 +181,24 @@ def lines(base: Txt2Img, options: Mapping[str, Any]) -> Series:
 # ---- in common
 
 
-def _series(base: Txt2Img, cells: Sequence[Changes], legend: Legend | None) -> Series:
+def _series(base: DrawRequest, cells: Sequence[Changes], legend: Legend | None) -> Series:
     """A series of checked pictures."""
     count = sum(replace(base, **dict(cell)).count for cell in cells)
     _check_count(count)
     return Series(base=base, cells=tuple(cells), legend=legend)
 
 
-def drawing_order(pictures: Sequence[Txt2Img]) -> tuple[int, ...]:
+def drawing_order(pictures: Sequence[DrawRequest]) -> tuple[int, ...]:
     """The pictures' indices in the order that costs least: one checkpoint after the other, each as
     it first comes, and within it one size after the other, because those share forward passes."""
     models = {name: i for i, name in enumerate(dict.fromkeys(p.checkpoint for p in pictures))}
-    sizes = {size: i for i, size in enumerate(dict.fromkeys((p.width, p.height) for p in pictures))}
-    keys = [(models[p.checkpoint], sizes[p.width, p.height], i) for i, p in enumerate(pictures)]
+    drawn = [(p.width, p.height, p.final_size) for p in pictures]
+    sizes = {size: i for i, size in enumerate(dict.fromkeys(drawn))}
+    keys = [(models[p.checkpoint], sizes[drawn[i]], i) for i, p in enumerate(pictures)]
     return tuple(i for _, _, i in sorted(keys))
 
 
-def switches(pictures: Sequence[Txt2Img]) -> int:
+def switches(pictures: Sequence[DrawRequest]) -> int:
     """How often another checkpoint is loaded between pictures drawn in their order."""
     names = [pictures[i].checkpoint for i in drawing_order(pictures)]
     return sum(a != b for a, b in itertools.pairwise(names))
@@ -209,13 +210,13 @@ def at_once(batch_size: int, width: int, height: int) -> int:
     return max(batch_size, min(max(fitting, 1), MOST_AT_ONCE))
 
 
-def _with_seed(base: Txt2Img, cell: Changes, offset: int) -> Changes:
+def _with_seed(base: DrawRequest, cell: Changes, offset: int) -> Changes:
     """A cell whose seed is counted up."""
     seed = (dict(cell).get("seed", base.seed) + offset) % (MAX_SEED + 1)
     return (*(pair for pair in cell if pair[0] != "seed"), ("seed", seed))
 
 
-def _difference(base: Txt2Img, changes: Mapping[str, Any]) -> Changes:
+def _difference(base: DrawRequest, changes: Mapping[str, Any]) -> Changes:
     return tuple((name, value) for name, value in changes.items() if value != getattr(base, name))
 
 
@@ -245,7 +246,7 @@ def _one_of(options: Mapping[str, Any], name: str, known: tuple[str, ...]) -> st
     return str(value)
 
 
-SCRIPTS: dict[str, Callable[[Txt2Img, Mapping[str, Any]], Series]] = {
+SCRIPTS: dict[str, Callable[[DrawRequest, Mapping[str, Any]], Series]] = {
     "xyz": xyz,
     "matrix": matrix,
     "lines": lines,

@@ -16,7 +16,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from webui.core.requests import Txt2Img
+from webui.core.draw_request import DrawRequest
 from webui.core.samplers import SAMPLERS
 from webui.engine.evaluation import (
     ConditioningSource,
@@ -97,7 +97,7 @@ def cancels(weights: Sequence[float], scale: float) -> bool:
     return math.isclose(scale * sum(weights), 1, rel_tol=1e-9)
 
 
-def uses_negative(request: Txt2Img, weights: Sequence[float]) -> bool:
+def uses_negative(request: DrawRequest, weights: Sequence[float]) -> bool:
     """Whether a request's negative prompt is evaluated, with ``weights`` of the prompt's parts.
 
     A sampler that noises again with the negative prompt's ε has it evaluated in any case.
@@ -256,7 +256,7 @@ def steps_by_level(sigmas: Tensor) -> Callable[[float], int]:
     return step_of
 
 
-def guide_of(request: Txt2Img, model: Denoiser, prompts: Prompts, sigmas: Tensor) -> Guide:
+def guide_of(request: DrawRequest, model: Denoiser, prompts: Prompts, sigmas: Tensor) -> Guide:
     """The guidance that a request asks for, over noise levels ``sigmas`` [steps + 1].
 
     Rescaling comes before thresholding; both act where there is guidance at all.
@@ -276,7 +276,7 @@ def guide_of(request: Txt2Img, model: Denoiser, prompts: Prompts, sigmas: Tensor
     return guide
 
 
-def _steering(request: Txt2Img, model: Denoiser, prompts: Prompts) -> Guide:
+def _steering(request: DrawRequest, model: Denoiser, prompts: Prompts) -> Guide:
     """What steers where nothing is left out."""
     parts, negative, scale = prompts.positive, prompts.negative, request.cfg_scale
     empty, spare = prompts.empty, _spares(request)
@@ -288,7 +288,7 @@ def _steering(request: Txt2Img, model: Denoiser, prompts: Prompts) -> Guide:
     return cfg(model, first, negative, scale, spare=spare)
 
 
-def _spares(request: Txt2Img) -> bool:
+def _spares(request: DrawRequest) -> bool:
     """Whether the sampler needs no estimate for the negative prompt where it cancels out."""
     return not SAMPLERS.get(request.sampler).needs_negative
 

@@ -50,7 +50,7 @@ class TiledDenoiser:
 
 
 class TiledDecoder:
-    """A loaded decoder that takes opposite edges for neighbours; a ``families.base.Decodes``."""
+    """A loaded decoder that takes opposite edges for neighbours; a ``families.base.Encodes``."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
@@ -59,3 +59,8 @@ class TiledDecoder:
         """Pictures, uint8 [B, H, W, 3] on the CPU, from latents [B, C, h, w] on any device."""
         with self._decoder.seamless():
             return self._decoder.decode(latents)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents [B, C, h, w] of pictures uint8 [B, H, W, 3]."""
+        with self._decoder.seamless():
+            return self._decoder.encode(images)

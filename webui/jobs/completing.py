@@ -6,13 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from webui.catalog import Catalog, find_clip
-from webui.core.errors import InvalidRequest
+from webui.core.choices import HIRES_UPSCALERS
+from webui.core.errors import InvalidRequest, NotFound
 from webui.core.measure import Measure
 from webui.core.models import ModelRef
 from webui.core.params import fields_of
-from webui.core.requests import Changes, Request, Series, Txt2Img
+from webui.core.picture_fields import MAX_SIDE
+from webui.core.requests import Changes, DrawRequest, Img2Img, Request, Series, Txt2Img
 from webui.core.seeds import image_seed, resolve_seed, variation_seed
+from webui.core.sizes import within
 from webui.core.sweep import at_once, drawing_order
+from webui.library.inputs import Inputs
 from webui.prompt.wildcard_lists import Wildcards
 from webui.prompt.wildcards import resolve, varies
 
@@ -24,12 +28,19 @@ class Completer:
     """The queue's ``resolve``: checkpoint, size, seed, and each picture's own prompt.
 
     ``wildcards`` gives what names in prompts stand for, or None where prompts are taken as they
-    are. A request whose prompt varies becomes a series of single pictures.
+    are. ``inputs`` are the pictures that requests may start from. A request whose prompt varies
+    becomes a series of single pictures.
     """
 
-    def __init__(self, catalog: Catalog, wildcards: Callable[[], Wildcards] | None) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        wildcards: Callable[[], Wildcards] | None,
+        inputs: Inputs | None = None,
+    ) -> None:
         self._catalog = catalog
         self._wildcards = wildcards
+        self._inputs = inputs
 
     def __call__(self, request: Request) -> tuple[Request, ModelRef]:
         """The complete request, and the checkpoint it begins with."""
@@ -47,31 +58,49 @@ class Completer:
     def _series(self, series: Series, wildcards: Wildcards | None) -> tuple[Series, ModelRef]:
         base, _ = self._filled(series.base)
         given = replace(series.base, seed=base.seed, variation_seed=base.variation_seed)
-        pictures: list[tuple[Txt2Img, ModelRef]] = []
+        pictures: list[tuple[DrawRequest, ModelRef]] = []
         for cell in series.cells:
             whole, model = self._whole(replace(given, **dict(cell)))
             pictures += [(one, model) for one in singles(whole)]
         made = _made(replace(series, base=base, each=base.count), pictures, wildcards)
         return made, made.model(made.sequence[0])
 
-    def _whole(self, request: Txt2Img) -> tuple[Txt2Img, ModelRef]:
+    def _whole(self, request: DrawRequest) -> tuple[DrawRequest, ModelRef]:
         whole, model = self._filled(request)
         return whole, replace(model, judge=self._judge(request))
 
-    def _filled(self, request: Txt2Img) -> tuple[Txt2Img, ModelRef]:
+    def _filled(self, request: DrawRequest) -> tuple[DrawRequest, ModelRef]:
         model = self._catalog.resolve(request.checkpoint)
         self._catalog.model_hash(model)  # begun now, it is known by the time a picture is saved
+        width, height = self._size(request, model)
+        _check_upscaler(request)
         whole = replace(
             request,
             checkpoint=model.name,
-            width=request.width or model.native_size,
-            height=request.height or model.native_size,
+            width=request.width or width,
+            height=request.height or height,
             seed=resolve_seed(request.seed),
             variation_seed=resolve_seed(request.variation_seed),
         )
         return whole, model
 
-    def _judge(self, request: Txt2Img) -> ModelRef | None:
+    def _size(self, request: DrawRequest, model: ModelRef) -> tuple[int, int]:
+        """What stands for sides that are left open: the size of the picture that is drawn over,
+        else the model's native size. ``NotFound`` when a picture is not kept (any more)."""
+        if not isinstance(request, Img2Img):
+            return model.native_size, model.native_size
+        if self._inputs is None:
+            raise NotFound("There are no pictures that this could start from.", field="init_image")
+        if not request.init_image:
+            raise InvalidRequest(
+                "There is no picture to start from; choose one.", field="init_image"
+            )
+        if request.mask:
+            self._inputs.check(request.mask, field="mask")
+        found = self._inputs.check(request.init_image, field="init_image")
+        return within((found.width, found.height), MAX_SIDE)
+
+    def _judge(self, request: DrawRequest) -> ModelRef | None:
         """The CLIP model that scores what is drawn; refused here when there is none."""
         if not request.judged:
             return None
@@ -81,7 +110,13 @@ class Completer:
         return find_clip(self._catalog.models_dir, field=field)
 
 
-def singles(request: Txt2Img) -> list[Txt2Img]:
+def _check_upscaler(request: DrawRequest) -> None:
+    """Refuse a second pass by an upscaler that is not there."""
+    if isinstance(request, Txt2Img) and request.hires:
+        HIRES_UPSCALERS.canonical(request.hires_upscaler, field="hires_upscaler")
+
+
+def singles(request: DrawRequest) -> list[DrawRequest]:
     """A request for each of the pictures that a complete request asks for, with its own seeds.
 
     Of several candidates for a picture, the first has its seed.
@@ -98,12 +133,12 @@ def singles(request: Txt2Img) -> list[Txt2Img]:
     ]
 
 
-def _is_template(request: Txt2Img, wildcards: Wildcards) -> bool:
+def _is_template(request: DrawRequest, wildcards: Wildcards) -> bool:
     return any(varies(text, wildcards) for text in (request.prompt, request.negative_prompt))
 
 
 def _made(
-    series: Series, pictures: Sequence[tuple[Txt2Img, ModelRef]], wildcards: Wildcards | None
+    series: Series, pictures: Sequence[tuple[DrawRequest, ModelRef]], wildcards: Wildcards | None
 ) -> Series:
     """``series`` with these pictures for cells, in the order that costs least."""
     written = [request for request, _ in pictures]
@@ -123,8 +158,8 @@ def _made(
     for _, model in pictures:
         if model.name not in models or model.judge:  # some pictures may be judged, others not
             models[model.name] = model
-    width = max(request.width or 0 for request in requests)
-    height = max(request.height or 0 for request in requests)
+    width = max(request.final_size[0] for request in requests)
+    height = max(request.final_size[1] for request in requests)
     return replace(
         series,
         cells=tuple(_difference(series.base, request) for request in requests),
@@ -136,7 +171,7 @@ def _made(
     )
 
 
-def _chosen(request: Txt2Img, wildcards: Wildcards) -> Txt2Img:
+def _chosen(request: DrawRequest, wildcards: Wildcards) -> DrawRequest:
     """A picture's request with the choices in its prompts made, by its seed."""
     seed = request.seed
     return replace(
@@ -146,9 +181,9 @@ def _chosen(request: Txt2Img, wildcards: Wildcards) -> Txt2Img:
     )
 
 
-def _difference(base: Txt2Img, request: Txt2Img) -> Changes:
+def _difference(base: DrawRequest, request: DrawRequest) -> Changes:
     """The fields of ``request`` that ``base`` has otherwise; how many pictures aside."""
-    names = (f.name for f in fields_of(Txt2Img) if f.name not in ("batch_count", "batch_size"))
+    names = (f.name for f in fields_of(type(base)) if f.name not in ("batch_count", "batch_size"))
     return tuple(
         (name, getattr(request, name))
         for name in names

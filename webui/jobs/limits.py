@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from webui.core.errors import InvalidRequest, TooMany
 from webui.core.measure import Measure
-from webui.core.requests import Request, Series, Txt2Img
+from webui.core.requests import DrawRequest, Request, Series
 from webui.core.results import Caller
 from webui.jobs.record import Job
 from webui.settings.sections import Limits
@@ -139,10 +140,15 @@ def pixels(request: Request) -> int:
         return 0
     if isinstance(request, Series):
         return sum(_cell_pixels(request.base, dict(cell)) for cell in request.cells)
-    return request.count * request.best_of * (request.width or 0) * (request.height or 0)
+    width, height = request.final_size
+    return request.count * request.best_of * width * height
 
 
-def _cell_pixels(base: Txt2Img, changes: Mapping[str, Any]) -> int:
-    width = changes.get("width", base.width) or 0
-    height = changes.get("height", base.height) or 0
+def _cell_pixels(base: DrawRequest, changes: Mapping[str, Any]) -> int:
+    """Of one picture; only where it has a second pass its request is put together for that."""
+    if changes.get("hires", getattr(base, "hires", False)):
+        width, height = replace(base, **changes).final_size
+    else:
+        width = changes.get("width", base.width) or 0
+        height = changes.get("height", base.height) or 0
     return int(width) * int(height) * int(changes.get("best_of", base.best_of))

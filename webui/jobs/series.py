@@ -10,7 +10,7 @@ from typing import cast
 
 from webui.core.errors import EaselError, NotFound
 from webui.core.models import ModelRef
-from webui.core.requests import Legend, Series, Txt2Img
+from webui.core.requests import DrawRequest, Legend, Series
 from webui.core.results import SavedImage
 from webui.jobs.record import Job
 from webui.library import Library
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 class Origin:
     """What one picture of a job was drawn with; ``extras`` are further keys of its infotext."""
 
-    request: Txt2Img
+    request: DrawRequest
     model: ModelRef
     extras: Mapping[str, str]
 
@@ -33,7 +33,7 @@ def origin_of(job: Job, index: int) -> Origin:
     """What picture ``index`` of a drawing job was drawn with."""
     series = job.request
     if not isinstance(series, Series):
-        return Origin(cast(Txt2Img, series), job.model, {})
+        return Origin(cast(DrawRequest, series), job.model, {})
     # The keys are those of the dynamic-prompts extension.
     written = zip(("Template", "Negative Template"), series.written(index), strict=True)
     extras = {key: text for key, text in written if text}

@@ -8,10 +8,10 @@ modules/infotext_versions.py). Of its cases
 * "Downcast alphas_cumprod" (before 1.7.0-225: noise levels rounded to half precision) and
 * "Refiner switch by sampling steps" (before 1.8.0)
 
-none is a field of our requests: there is no second pass and no refiner yet, and the other two
-describe rounding. What does touch one is the schedule: before 1.9.0 it stood behind the sampler's
-name ("DPM++ 2M Karras"), so that the name alone ("DPM++ 2M") meant the model's own noise levels,
-which "Automatic" no longer does. That is kept wherever the text names such a version.
+none is a field of our requests: there is no refiner yet, a prompt's schedule has one meaning, and
+the other two describe rounding. What does touch one is the schedule: before 1.9.0 it stood behind
+the sampler's name ("DPM++ 2M Karras"), so that the name alone ("DPM++ 2M") meant the model's own
+noise levels, which "Automatic" no longer does. That is kept wherever the text names such a version.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ from webui.metadata.names import plain_schedule, schedule_name
 SCHEDULES_SINCE = (1, 9, 0)
 """The version of A1111 that gave schedules a key of their own."""
 
+HIRES = "Hires fix"
+"""The key that says of a text, once it is parsed, that there was a second pass."""
+
+_OF_HIRES = ("Hires upscale", "Hires upscaler", "Hires resize-1", "Hires steps")
 _A1111 = re.compile(r"(?:f[\w.]{0,20}?v|v)(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?(?![\d.])")
 _OURS = {
     "Scheduler": "Schedule type",  # Fooocus
@@ -70,6 +74,8 @@ def meant(parsed: Mapping[str, str]) -> dict[str, str]:
             found[ours] = found[theirs]
     if "Schedule type" in found:
         found["Schedule type"] = schedule_name(found["Schedule type"])
+    if any(key in found for key in _OF_HIRES):
+        found[HIRES] = "True"
     _take_eta(found)
     _take_old_schedule(found)
     return found

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from webui.core.errors import InvalidRequest
 from webui.core.params import fields_of
-from webui.core.requests import Txt2Img
+from webui.core.requests import DrawRequest, Img2Img, Txt2Img
 from webui.metadata.infotext import compose, parameters
 from webui.metadata.json_text import as_object, load_object
 from webui.metadata.parsing import keys, parse
@@ -24,31 +24,34 @@ KEY = "easel"
 """The keyword of the chunk in a PNG; the prefix of the property in XMP."""
 
 _VERSION = 1
+_KINDS: Mapping[type[DrawRequest], str] = {Txt2Img: "txt2img", Img2Img: "img2img"}
 # XML has no place for these even where they are escaped; JSON has another way to write them.
 _NOT_IN_XML = re.compile("[\x7f-\x9f\ufffe\uffff]")
 
 
-def exact_text(request: Txt2Img) -> str:
+def exact_text(request: DrawRequest) -> str:
     """The JSON text of a request; every field is in it, so that later defaults change nothing."""
-    values = {KEY: _VERSION, "txt2img": dataclasses.asdict(request)}
+    values = {KEY: _VERSION, _name(request): dataclasses.asdict(request)}
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
     return _NOT_IN_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def exact_request(text: object) -> Txt2Img | None:
+def exact_request(text: object) -> DrawRequest | None:
     """The request of such a text; None for anything else. Fields not known here are left out."""
     whole = load_object(text)
-    said = as_object(whole.get("txt2img"))
-    if whole.get(KEY) != _VERSION or not said:
-        return None
-    names = {field.name for field in fields_of(Txt2Img)}
-    try:
-        return Txt2Img.from_mapping({name: said[name] for name in said if name in names})
-    except InvalidRequest:
-        return None
+    for kind in _KINDS:
+        said = as_object(whole.get(_KINDS[kind]))
+        if whole.get(KEY) != _VERSION or not said:
+            continue
+        names = {field.name for field in fields_of(kind)}
+        try:
+            return kind.from_mapping({name: said[name] for name in said if name in names})
+        except InvalidRequest:
+            return None
+    return None
 
 
-def agrees(infotext: str, request: Txt2Img) -> bool:
+def agrees(infotext: str, request: DrawRequest) -> bool:
     """Whether A1111's text is what is written for that request, but for keys of no field.
 
     Model hash, version and keys that others have added do not count.
@@ -58,6 +61,10 @@ def agrees(infotext: str, request: Txt2Img) -> bool:
     head, _, last = infotext.strip().rpartition("\n")
     our_head, _, our_last = ours.rpartition("\n")
     return head == our_head and _said(last) == _said(our_last)
+
+
+def _name(request: DrawRequest) -> str:
+    return _KINDS[type(request)]
 
 
 def _said(last: str) -> Mapping[str, str]:

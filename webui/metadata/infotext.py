@@ -18,13 +18,13 @@ the schedule it chose (it reads both alike).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from webui.core.params import Field, fields_of
-from webui.core.requests import Txt2Img
+from webui.core.requests import DrawRequest, Img2Img, Txt2Img
 
 NEGATIVE = "Negative prompt:"
 DDIM_ETA = "Eta DDIM"
@@ -34,6 +34,8 @@ BETA_KEYS = ("beta_alpha", "beta_beta")
 
 _HEAD = ("steps", "sampler", "scheduler", "cfg_scale", "seed", "checkpoint", "variation_seed",
          "variation_strength", "clip_skip", "ensd", "noise_source", "tiling")  # fmt: skip
+_HIRES = ("hires_cfg_scale", "hires_sampler", "hires_prompt", "hires_negative_prompt",
+          "hires_scheduler")  # fmt: skip
 _EXTRA = ("emphasis", "noise_schedule", "discard_penultimate", "sigma_min", "sigma_max", "rho",
           *BETA_KEYS, "eta", "s_churn", "s_tmin", "s_tmax", "s_noise", "unipc_variant",
           "unipc_skip", "unipc_order", "unipc_lower_order_final", "skip_early_cfg",
@@ -42,7 +44,7 @@ _EXTRA = ("emphasis", "noise_schedule", "discard_penultimate", "sigma_min", "sig
 
 
 def infotext(
-    request: Txt2Img,
+    request: DrawRequest,
     *,
     seed: int,
     model_hash: str | None,
@@ -79,7 +81,7 @@ def compose(prompt: str, negative: str, pairs: Mapping[str, str]) -> str:
 
 
 def parameters(
-    request: Txt2Img,
+    request: DrawRequest,
     *,
     seed: int,
     model_hash: str | None,
@@ -98,10 +100,12 @@ def parameters(
         "Model": request.checkpoint or None,
         **_variation(request),
         "Seed resize from": _size(request.seed_resize_width, request.seed_resize_height),
+        "Denoising strength": _strength(request),
         "Clip skip": str(request.clip_skip) if request.clip_skip > 1 else None,
         "ENSD": str(request.ensd) if request.ensd else None,
         "RNG": request.noise_source,
         "Tiling": "True" if request.tiling else None,
+        **dict(_drawn_over(request)),
         **{key: value for key, value in (extras or {}).items() if value},
         **dict(_extra(request)),
         "Version": version,
@@ -109,7 +113,7 @@ def parameters(
     return {key: value for key, value in pairs.items() if value is not None}
 
 
-def key_of(field: Field, request: Txt2Img) -> str | None:
+def key_of(field: Field, request: DrawRequest) -> str | None:
     """The key a field is written under in the text of that request; None if it is not."""
     if field.name == "eta" and request.sampler in ETA_OF_TIMESTEPS:
         return DDIM_ETA
@@ -145,7 +149,7 @@ def unquote(text: str) -> str:
     return value if isinstance(value, str) else text
 
 
-def _extra(request: Txt2Img) -> Iterator[tuple[str, str]]:
+def _extra(request: DrawRequest) -> Iterator[tuple[str, str]]:
     """What differs from the default, and the Beta schedule's two numbers, which A1111 writes
     whenever it is the schedule."""
     for field in _extra_fields():
@@ -159,7 +163,7 @@ def _extra(request: Txt2Img) -> Iterator[tuple[str, str]]:
 @cache
 def _extra_fields() -> tuple[Field, ...]:
     """The fields behind "Tiling": A1111's in its order, then those only we have, as declared."""
-    fields = {f.name: f for f in fields_of(Txt2Img) if f.param.infotext and f.name not in _HEAD}
+    fields = {f.name: f for f in fields_of(DrawRequest) if f.param.infotext and f.name not in _HEAD}
     return tuple(fields[name] for name in dict.fromkeys([*_EXTRA, *fields]))
 
 
@@ -172,7 +176,48 @@ def _size(width: int | None, height: int | None) -> str | None:
     return f"{width}x{height}" if width and height else None
 
 
-def _variation(request: Txt2Img) -> dict[str, str | None]:
+def _strength(request: DrawRequest) -> str | None:
+    """How much is drawn anew, where something is drawn over."""
+    if isinstance(request, Img2Img) or (isinstance(request, Txt2Img) and request.hires):
+        return number(request.denoising_strength)
+    return None
+
+
+def _drawn_over(request: DrawRequest) -> Iterator[tuple[str, str]]:
+    """What says how a second pass, or what a picture starts from, is drawn over: A1111's keys in
+    its order."""
+    if isinstance(request, Txt2Img) and request.hires:
+        yield from _changed(request, _HIRES)
+        if request.hires_width or request.hires_height:
+            yield "Hires resize", f"{request.hires_width}x{request.hires_height}"
+        else:
+            yield "Hires upscale", number(request.hires_scale)
+        yield from _changed(request, ("hires_steps",))
+        yield "Hires upscaler", request.hires_upscaler
+    if isinstance(request, Img2Img):
+        yield from _changed(request, ("resize_mode", "noise_multiplier"))
+        if request.mask:
+            yield from _masked(request)
+
+
+def _masked(request: Img2Img) -> Iterator[tuple[str, str]]:
+    yield "Mask blur", str(request.mask_blur)
+    yield from _changed(request, ("mask_mode", "masked_content"))
+    if request.inpaint_area == "Only masked":
+        yield "Inpaint area", request.inpaint_area
+        yield "Masked area padding", str(request.masked_padding)
+
+
+def _changed(request: DrawRequest, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The keys of those fields that differ from their default."""
+    fields = {f.name: f for f in fields_of(type(request))}
+    for name in names:
+        field, value = fields[name], getattr(request, name)
+        if field.param.infotext is not None and value != field.default:
+            yield field.param.infotext, _as_text(value)
+
+
+def _variation(request: DrawRequest) -> dict[str, str | None]:
     """The variation's seed and strength, where there is one."""
     if not request.variation_strength:
         return {}

@@ -11,8 +11,8 @@ from typing import Any
 
 from webui.core.errors import InvalidRequest
 from webui.core.params import Field, fields_of
-from webui.core.requests import Txt2Img
-from webui.metadata.dialects import meant
+from webui.core.requests import DrawRequest, Img2Img, Txt2Img
+from webui.metadata.dialects import HIRES, meant
 from webui.metadata.infotext import NEGATIVE, unquote
 
 MAX_CHARS = 200_000
@@ -26,7 +26,9 @@ _SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
 _JSON = re.compile(r"(Civitai \w{1,20}): (?=[\[{])")
 _MOST_JSON = 20
 _WHEN_ABSENT = {"Clip skip": "1", "RNG": "NV", "Schedule type": "Automatic"}
-_TEXT_KEYS = {f.param.infotext for f in fields_of(Txt2Img) if f.type is str and f.param.infotext}
+_FIELDS = {f.name: f for kind in (Img2Img, Txt2Img) for f in fields_of(kind)}
+"""Every field of what draws, by name; those of both kinds as txt2img has them."""
+_TEXT_KEYS = {f.param.infotext for f in _FIELDS.values() if f.type is str and f.param.infotext}
 _KEYS = {
     "prompt": "Prompt",
     "negative_prompt": "Negative prompt",
@@ -34,6 +36,9 @@ _KEYS = {
     "height": "Size-2",
     "seed_resize_width": "Seed resize from-1",
     "seed_resize_height": "Seed resize from-2",
+    "hires": HIRES,
+    "hires_width": "Hires resize-1",
+    "hires_height": "Hires resize-2",
 }
 
 
@@ -77,7 +82,7 @@ def usable(parsed: Mapping[str, str]) -> Usable:
     for field, text in _texts(parsed):
         try:
             value = field.parse(text)
-            Txt2Img(**{field.name: value})
+            _kind_of(field)(**{field.name: value})
         except InvalidRequest as error:
             problems.append(error.message)
         else:
@@ -87,14 +92,21 @@ def usable(parsed: Mapping[str, str]) -> Usable:
 
 def to_request(parsed: Mapping[str, str]) -> Txt2Img:
     """The request a parsed text describes; ``InvalidRequest`` when a value is not valid here."""
-    return Txt2Img(**{field.name: field.parse(text) for field, text in _texts(parsed)})
+    own = {field.name for field in fields_of(Txt2Img)}
+    said = [(field, text) for field, text in _texts(parsed) if field.name in own]
+    return Txt2Img(**{field.name: field.parse(text) for field, text in said})
 
 
 @cache
 def keys() -> Mapping[str, str]:
-    """The key that a parsed text has for a request's field, by the field's name."""
-    named = {f.name: f.param.infotext or _KEYS.get(f.name) for f in fields_of(Txt2Img)}
+    """The key that a parsed text has for a field of what draws, by the field's name."""
+    named = {f.name: f.param.infotext or _KEYS.get(f.name) for f in _FIELDS.values()}
     return {name: key for name, key in named.items() if key and name not in NEVER_WRITTEN}
+
+
+def _kind_of(field: Field) -> type[DrawRequest]:
+    """The request that has this field."""
+    return Txt2Img if field in fields_of(Txt2Img) else Img2Img
 
 
 def _taken_apart(text: str) -> tuple[list[str], list[tuple[str, str]]]:
@@ -148,7 +160,7 @@ def _texts(parsed: Mapping[str, str]) -> Iterator[tuple[Field, str]]:
     """The fields a text says something about, with what it says."""
     found = meant(parsed)
     known = keys()
-    for field in fields_of(Txt2Img):
+    for field in _FIELDS.values():
         key = known.get(field.name)
         if key is not None and key in found:
             yield field, found[key]
@@ -160,7 +172,7 @@ def _texts(parsed: Mapping[str, str]) -> Iterator[tuple[Field, str]]:
 def _off_when_absent() -> Mapping[str, str]:
     """Fields that are written only where they differ from their default, with that as text."""
     always = {"prompt", "negative_prompt", "checkpoint", "sampler", "steps", "width", "height",
-              "cfg_scale", "seed", "variation_seed"}  # fmt: skip
+              "cfg_scale", "seed", "variation_seed", "denoising_strength"}  # fmt: skip
     return {
         field.name: "" if field.default is None else str(field.default)
         for field in fields_of(Txt2Img)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from webui.core.requests import Txt2Img
+from webui.core.requests import DrawRequest
 from webui.metadata import comfy, fooocus, invokeai, novelai
 from webui.metadata.chunks import KEY, read_hidden, read_texts
 from webui.metadata.dialects import A1111_LIKE, program
@@ -35,7 +35,7 @@ class Told:
     program: str = ""
     place: str = ""
     texts: Mapping[str, str] | None = None
-    exact: Txt2Img | None = None
+    exact: DrawRequest | None = None
     width: int = 0
     height: int = 0
     format: str = ""

@@ -40,12 +40,20 @@ class PromptPlan:
     networks: tuple[ExtraNetwork, ...] = ()
 
 
-def plan_prompts(prompt: str, negative_prompt: str, steps: int) -> PromptPlan:
-    """Both prompts over ``steps`` steps. Never fails; what cannot be read is text."""
+def plan_prompts(
+    prompt: str, negative_prompt: str, steps: int, *, first_pass: int | None = None
+) -> PromptPlan:
+    """Both prompts over ``steps`` steps. Never fails; what cannot be read is text.
+
+    In a second pass ``first_pass`` is how many steps the first one had.
+    """
+
+    def over(text: str) -> Pieces:
+        return pieces_of(text, steps, first_pass=first_pass)
+
     parts, networks = split_prompt(prompt)
-    positive = tuple((pieces_of(part.text, steps), part.weight) for part in parts)
-    negative = pieces_of(without_comments(negative_prompt), steps)
-    return PromptPlan(positive, negative, networks)
+    positive = tuple((over(part.text), part.weight) for part in parts)
+    return PromptPlan(positive, over(without_comments(negative_prompt)), networks)
 
 
 def split_prompt(prompt: str) -> tuple[tuple[Part, ...], tuple[ExtraNetwork, ...]]:

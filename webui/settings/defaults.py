@@ -9,11 +9,11 @@ from typing import Any
 
 from webui.core.errors import InvalidRequest
 from webui.core.params import fields_of
-from webui.core.requests import Txt2Img
+from webui.core.requests import Img2Img, Txt2Img
 from webui.settings.save import write_text
 
 FILE_NAME = "defaults.json"
-REQUESTS: Mapping[str, type] = {"txt2img": Txt2Img}
+REQUESTS: Mapping[str, type] = {"txt2img": Txt2Img, "img2img": Img2Img}
 """The forms that have defaults, and what their values become."""
 MAX_CHARS = 1_000_000
 

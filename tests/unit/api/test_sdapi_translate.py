@@ -15,6 +15,7 @@ from webui.catalog import Catalog
 from webui.core.axes import axis_kinds
 from webui.core.errors import InvalidRequest
 from webui.core.requests import Series, Txt2Img
+from webui.library.inputs import Inputs
 from webui.prompt.styles import Style
 
 STYLES = (
@@ -26,7 +27,7 @@ STYLES = (
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    return World(STYLES, {}, Catalog(tmp_path))
+    return World(STYLES, {}, Catalog(tmp_path), Inputs(tmp_path / "inputs"))
 
 
 def asked(world: World, **values: Any) -> Asked:
@@ -118,7 +119,8 @@ def test_extra_seeds_count_only_where_they_are_enabled(world: World) -> None:
 
 
 def test_what_a_field_is_when_several_say_so(tmp_path: Path) -> None:
-    world = World(STYLES, {"clip_skip": 3, "tiling": True, "s_churn": 9.0}, Catalog(tmp_path))
+    saved = {"clip_skip": 3, "tiling": True, "s_churn": 9.0}
+    world = World(STYLES, saved, Catalog(tmp_path), Inputs(tmp_path))
     last = "Steps: 33, Sampler: Heun, CFG scale: 4, Seed: 5, Size: 256x128, Clip skip: 2"
     text = f"a cat\nNegative prompt: dog\n{last}"
     drawn = request(world, infotext=text, steps=11, width=64, prompt="")
@@ -163,7 +165,7 @@ def test_what_changes_nothing_is_named(world: World) -> None:
 @pytest.mark.parametrize(
     ("given", "field"),
     [
-        ({"enable_hr": True}, "enable_hr"),
+        ({"enable_hr": True, "hr_checkpoint_name": "other"}, "hr_checkpoint_name"),
         ({"restore_faces": True}, "restore_faces"),
         ({"refiner_checkpoint": "x", "refiner_switch_at": 0.8}, "refiner_checkpoint"),
         ({"script_name": "x/y/z plot", "script_args": [29, "a"]}, "script_args.x_type"),

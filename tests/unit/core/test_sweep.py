@@ -10,7 +10,7 @@ from webui.core.axes import axis_kinds, numbers, parse_axis, reordered
 from webui.core.errors import InvalidRequest
 from webui.core.params import fields_of
 from webui.core.prompt_lines import read_prompt_lines
-from webui.core.requests import Series, Txt2Img
+from webui.core.requests import DrawRequest, Series, Txt2Img
 from webui.core.sweep import at_once, drawing_order, plan, split_parts, switches
 
 BASE = Txt2Img(prompt="a red cat in a garden", negative_prompt="red", seed=5)
@@ -27,7 +27,7 @@ def refusal(script: str, base: Txt2Img = BASE, **options: Any) -> str:
     return caught.value.message
 
 
-def pictures(series: Series) -> list[Txt2Img]:
+def pictures(series: Series) -> list[DrawRequest]:
     return [series.picture(i) for i in range(series.count)]
 
 

@@ -27,7 +27,7 @@ def value_of(field: Field) -> st.SearchStrategy[Any]:
 
 def _value_of(field: Field) -> st.SearchStrategy[Any]:
     param = field.param
-    if param.choices in CHOICES:
+    if param.choices is not None and param.choices in CHOICES:
         return st.sampled_from(CHOICES[param.choices].names())
     if field.type is bool:
         return st.booleans()
@@ -48,10 +48,18 @@ def _build(values: dict[str, Any]) -> Txt2Img:
         values |= {"batch_count": 3, "batch_size": 2, "best_of": 1}
     if (values["width"] or 0) * (values["height"] or 0) > 2048 * 4096:
         values["height"] = 64
+    if not values["hires"]:  # without a second pass nothing is said, or meant, by the rest of it
+        values = {name: v for name, v in values.items() if name not in OF_HIRES}
+    else:  # not too large when it is enlarged; a scale is not said beside a size
+        values |= {"width": 64, "height": 128}
+        values |= {name: min(values[name], 2048) for name in ("hires_width", "hires_height")}
+        if values["hires_width"] or values["hires_height"]:
+            del values["hires_scale"]
     if values["sigma_min"] >= values["sigma_max"]:
         values["sigma_max"] = 0.0
     return Txt2Img(**values)
 
 
+OF_HIRES = frozenset(f.name for f in fields_of(Txt2Img) if f.param.section == "hires") - {"hires"}
 REQUESTS = st.fixed_dictionaries({f.name: value_of(f) for f in fields_of(Txt2Img)}).map(_build)
 """Requests with every field drawn."""

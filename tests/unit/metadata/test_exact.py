@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.unit.metadata.strategies import REQUESTS
-from webui.core.requests import Txt2Img
+from webui.core.requests import DrawRequest, Txt2Img
 from webui.core.results import ImageFormat, Pixels
 from webui.metadata import encode, exact_text, infotext, read_picture
 from webui.metadata.exact import agrees, exact_request
@@ -40,7 +40,7 @@ def file_of(request: Txt2Img, fmt: ImageFormat = "png", text: str | None = None)
     return encode(SMALL, fmt, 50, text, request=exact_text(request))
 
 
-def exact_of(data: bytes) -> Txt2Img | None:
+def exact_of(data: bytes) -> DrawRequest | None:
     told = read_picture(data)
     assert told is not None
     return told.exact
@@ -141,7 +141,7 @@ def test_a_jpeg_leaves_out_what_its_segment_cannot_hold() -> None:
 
 def test_a_later_version_s_fields_are_left_out() -> None:
     values = json.loads(exact_text(REQUEST))
-    values["txt2img"]["hires"] = True
+    values["txt2img"]["aroma"] = True
     assert exact_request(json.dumps(values)) == REQUEST
 
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from tests.unit.metadata.strategies import REQUESTS
 from webui.core.errors import InvalidRequest
 from webui.core.params import fields_of
-from webui.core.requests import Txt2Img
+from webui.core.requests import DrawRequest, Img2Img, Txt2Img
 from webui.metadata import infotext, parse, to_request, usable
 from webui.metadata.dialects import a1111_version, program
+from webui.metadata.exact import agrees, exact_request, exact_text
 from webui.metadata.parsing import NEVER_WRITTEN, keys
 
 FULL = Txt2Img(
@@ -30,6 +31,10 @@ FULL = Txt2Img(
     clip_skip=2,
     noise_source="CPU",
 )
+
+
+def text_of_any(request: DrawRequest) -> str:
+    return infotext(request, seed=request.seed, model_hash=None, version="easel-0.1.0")
 
 
 def text_of(request: Txt2Img, model_hash: str | None = "0123456789") -> str:
@@ -131,7 +136,63 @@ def test_every_key_stands_where_a1111_has_it() -> None:
 
 
 def test_every_field_is_told_or_known_not_to_be() -> None:
-    assert {f.name for f in fields_of(Txt2Img)} == {*keys(), *NEVER_WRITTEN}
+    fields = {f.name: f for kind in (Txt2Img, Img2Img) for f in fields_of(kind)}
+    pictures = {name for name, f in fields.items() if f.param.control == "picture"}
+    assert set(fields) - pictures == {*keys(), *NEVER_WRITTEN}
+
+
+def test_a_second_pass_is_written_and_read_as_a1111_writes_it() -> None:
+    request = replace(
+        FULL,
+        hires=True,
+        hires_upscaler="Latent (bicubic)",
+        hires_steps=12,
+        denoising_strength=0.55,
+        hires_scale=1.5,
+        hires_sampler="Euler",
+        hires_prompt="a blue circle, large",
+    )
+    text = text_of(request)
+    assert "Model: easel-starter, Denoising strength: 0.55, Clip skip: 2, RNG: CPU" in text
+    assert (
+        'Hires sampler: Euler, Hires prompt: "a blue circle, large", Hires upscale: 1.5, '
+        "Hires steps: 12, Hires upscaler: Latent (bicubic), Version" in text
+    )
+    assert to_request(parse(text)) == request
+    sized = replace(request, hires_scale=2.0, hires_width=640, hires_height=0)
+    assert "Hires resize: 640x0, " in text_of(sized)
+    assert to_request(parse(text_of(sized))) == sized
+    assert "Hires" not in text_of(replace(request, hires=False))
+    theirs = (
+        "a\nSteps: 20, Sampler: Euler, Seed: 1, Denoising strength: 0.4, Hires upscaler: Latent"
+    )
+    assert to_request(parse(theirs)).hires
+    assert not to_request(parse(text_of(FULL))).hires
+
+
+def test_what_was_drawn_over_a_picture_is_written_as_a1111_writes_it() -> None:
+    request = Img2Img(prompt="a", init_image="1", seed=1, width=64, height=64, mask_blur=8)
+    assert "Denoising strength: 0.75, RNG: NV, Version" in text_of_any(request)
+    masked = replace(
+        request,
+        mask="2",
+        masked_content="latent noise",
+        mask_mode="Inpaint not masked",
+        inpaint_area="Only masked",
+        resize_mode="Crop and resize",
+    )
+    assert (
+        "Resize mode: Crop and resize, Mask blur: 8, Mask mode: Inpaint not masked, "
+        "Masked content: latent noise, Inpaint area: Only masked, Masked area padding: 32"
+        in text_of_any(masked)
+    )
+    values = usable(parse(text_of_any(masked))).values
+    told = ("mask_blur", "mask_mode", "masked_content", "inpaint_area", "masked_padding",
+            "resize_mode", "denoising_strength")  # fmt: skip
+    assert {name: values[name] for name in told} == {n: getattr(masked, n) for n in told}
+    assert exact_request(exact_text(masked)) == masked
+    assert agrees(text_of_any(masked), masked)
+    assert not agrees(text_of_any(masked), request)
 
 
 def test_keys_that_are_absent_mean_their_usual_values() -> None:

@@ -23,6 +23,9 @@ CHOICES = {
     "emphasis_modes": ("Original", "No norm", "None", "Ignore"),
     "unipc_variants": ("bh1", "bh2"),
     "unipc_skips": ("time_uniform", "logSNR"),
+    "hires_upscalers": ("Latent", "None", "Lanczos", "Nearest", "4x-sharp"),
+    "hires_samplers": ("Use same", "Euler a", "Heun", "LMS", "DDIM"),
+    "hires_schedules": ("Use same", "Automatic", "Karras", "Simple", "DDIM"),
 }
 
 

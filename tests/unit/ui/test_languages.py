@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from webui.core.params import fields_of
-from webui.core.requests import Txt2Img
+from webui.core.requests import Img2Img, Txt2Img
 from webui.settings import describe
 from webui.ui import shell
 from webui.ui.languages import AREAS, built_in, fields, places_of, texts_of
@@ -42,7 +42,8 @@ def test_a_key_of_two_areas_says_the_same_in_both() -> None:
 
 
 def test_every_field_and_setting_is_said_in_chinese() -> None:
-    english = {t for f in fields_of(Txt2Img) for t in (f.param.label, f.param.help)}
+    known = [*fields_of(Txt2Img), *fields_of(Img2Img)]
+    english = {t for f in known for t in (f.param.label, f.param.help)}
     english |= {t for s in describe() for t in (s.group, s.param.label, s.param.help)}
     assert {t for t in english if t} - set(fields.ZH) == set()
     assert set(fields.ZH) - english == set()

@@ -1,11 +1,13 @@
 """The axes of the X/Y/Z plot under A1111's names, in the order its API counts them.
 
-A1111's clients name an axis by its place in this list (its ``scripts/xyz_grid.py``, those of
-txt2img), so the order is A1111 1.10's; axes that only Easel has follow behind.
+A1111's clients name an axis by its place in this list (its ``scripts/xyz_grid.py``), so the order
+is A1111 1.10's, without those that txt2img or img2img does not have there; axes that only Easel has
+follow behind.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -13,6 +15,7 @@ from webui.api.a1111.body import refuse
 from webui.api.errors import NotSupported
 from webui.core.axes import axis_kinds
 from webui.core.errors import InvalidRequest
+from webui.core.requests import DrawRequest, Img2Img, Txt2Img
 
 NOTHING = "Nothing"
 
@@ -22,12 +25,13 @@ _A1111: tuple[tuple[str, str | None], ...] = (
     ("Var. seed", "variation_seed"),
     ("Var. strength", "variation_strength"),
     ("Steps", "steps"),
-    ("Hires steps", None),
+    ("Hires steps", "hires_steps"),
     ("CFG Scale", "cfg_scale"),
+    ("Image CFG Scale", None),
     ("Prompt S/R", "prompt_sr"),
     ("Prompt order", "prompt_order"),
     ("Sampler", "sampler"),
-    ("Hires sampler", None),
+    ("Hires sampler", "hires_sampler"),
     ("Checkpoint name", "checkpoint"),
     ("Negative Guidance minimum sigma", "ngms"),
     ("Sigma Churn", "s_churn"),
@@ -42,10 +46,11 @@ _A1111: tuple[tuple[str, str | None], ...] = (
     ("Beta schedule beta", "beta_beta"),
     ("Eta", "eta"),
     ("Clip skip", "clip_skip"),
-    ("Denoising", None),
-    ("Initial noise multiplier", None),
+    ("Denoising", "denoising_strength"),
+    ("Initial noise multiplier", "noise_multiplier"),
     ("Extra noise", None),
-    ("Hires upscaler", None),
+    ("Hires upscaler", "hires_upscaler"),
+    ("Cond. Image Mask Weight", None),
     ("VAE", None),
     ("Styles", None),
     ("UniPC Order", "unipc_order"),
@@ -61,36 +66,44 @@ _A1111: tuple[tuple[str, str | None], ...] = (
     ("Size", "size"),
 )
 """Label and our axis: "" for none chosen, None for what Easel cannot vary."""
+_ONLY: Mapping[str, type[DrawRequest]] = {
+    "Hires steps": Txt2Img,
+    "Hires sampler": Txt2Img,
+    "Hires upscaler": Txt2Img,
+    "Image CFG Scale": Img2Img,
+    "Cond. Image Mask Weight": Img2Img,
+}
+"""Axes that A1111 has for one kind of request only."""
 
 
-def axis_labels() -> tuple[str, ...]:
+def axis_labels(kind: type[DrawRequest] = Txt2Img) -> tuple[str, ...]:
     """The labels in order: a request may give either the label or its place, from 0."""
-    return tuple(label for label, _ in _axes())
+    return tuple(label for label, _ in _axes(kind))
 
 
-def axis_name(field: str, value: Any) -> str:
+def axis_name(field: str, value: Any, kind: type[DrawRequest] = Txt2Img) -> str:
     """Our axis for what a request gives: a place, a place as text, or a label in any case.
 
     "" where nothing is to vary. ``NotSupported`` for an axis of A1111 that Easel does not have,
     ``InvalidRequest`` for what is no axis; ``field`` is what sentences name.
     """
-    label, name = _axes()[_place(field, value)]
+    label, name = _axes(kind)[_place(field, value, kind)]
     if name is None:
         raise NotSupported(f"Easel cannot vary {label!r} yet.", field=field)
     return name
 
 
-def is_choice(name: str) -> bool:
+def is_choice(name: str, kind: type[DrawRequest] = Txt2Img) -> bool:
     """Whether an axis of ours is chosen from a list, which A1111 then takes values from."""
     return any(
-        kind.choices is not None or (kind.field is not None and kind.field.type is bool)
-        for kind in axis_kinds()
-        if kind.name == name
+        axis.choices is not None or (axis.field is not None and axis.field.type is bool)
+        for axis in axis_kinds(kind)
+        if axis.name == name
     )
 
 
-def _place(field: str, value: Any) -> int:
-    known = _axes()
+def _place(field: str, value: Any, kind: type[DrawRequest]) -> int:
+    known = _axes(kind)
     if isinstance(value, str) and not value.strip().isdecimal():
         wanted = value.strip().casefold()
         for place, (label, _) in enumerate(known):
@@ -106,7 +119,14 @@ def _place(field: str, value: Any) -> int:
 
 
 @cache
-def _axes() -> tuple[tuple[str, str | None], ...]:
-    names = {name for _, name in _A1111}
-    further = ((kind.label, kind.name) for kind in axis_kinds() if kind.name not in names)
-    return (*_A1111, *further)
+def _axes(kind: type[DrawRequest]) -> tuple[tuple[str, str | None], ...]:
+    kinds = axis_kinds(kind)
+    ours = {"", *(axis.name for axis in kinds)}
+    theirs = [
+        (label, name if name in ours else None)
+        for label, name in _A1111
+        if _ONLY.get(label, kind) is kind
+    ]
+    names = {name for _, name in theirs}
+    further = ((axis.label, axis.name) for axis in kinds if axis.name not in names)
+    return (*theirs, *further)

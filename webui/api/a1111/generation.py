@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,16 +28,14 @@ from webui.api.a1111.ignored import ignored
 from webui.api.a1111.info import Shown, info_view
 from webui.api.a1111.models import request_defaults
 from webui.api.a1111.options import Options
-from webui.api.a1111.pictures import picture_bytes, read_picture
 from webui.api.a1111.tasks import Tasks
 from webui.api.a1111.translate import Asked, World
 from webui.api.a1111.unkept import Unkept
 from webui.api.assist_files import StyleFile
-from webui.api.errors import NotSupported
 from webui.api.guard import caller_of
 from webui.api.live import Hub
 from webui.api.native import answer
-from webui.core.errors import EaselError, InvalidRequest, NotFound, Unavailable
+from webui.core.errors import EaselError, Unavailable
 from webui.core.results import Caller, SavedImage
 from webui.library import grids
 from webui.metadata import encode, fitting
@@ -50,7 +48,8 @@ if TYPE_CHECKING:
 PREFIX = "/sdapi/v1"
 JOB_HEADER = "x-easel-job"
 CHANGED_HEADER = "x-easel-changed"
-MAX_INIT_IMAGES = 64
+
+Translate = Callable[[Mapping[str, Any], World], Asked]
 
 
 class Generation:
@@ -82,9 +81,21 @@ class Generation:
         Fields that Easel does not know or that change nothing are named in X-Easel-Ignored, values
         that became others in X-Easel-Changed.
         """
+        return await self._drawn(request, translate.txt2img)
+
+    async def img2img(self, request: Request) -> Response:
+        """Draw over pictures (base64) as A1111's API does, or over the part that a mask says.
+
+        404 without init_images, as there; otherwise as txt2img.
+        """
+        return await self._drawn(request, translate.img2img)
+
+    # ---- steps
+
+    async def _drawn(self, request: Request, translated: Translate) -> Response:
         caller = caller_of(request)
         values = await read_body(request)
-        asked = await run_in_threadpool(self._translated, values)
+        asked = await run_in_threadpool(lambda: translated(values, self._world()))
         store: SettingsStore = request.app.state.store
         job = await run_in_threadpool(self._submitted, asked, caller, store)
         self._tasks.add(job.id, caller.user, asked.task)
@@ -102,24 +113,13 @@ class Generation:
         self._sweep_later()
         return found
 
-    async def img2img(self, request: Request) -> Response:
-        """Not there yet: 404 without init_images, as A1111; 501 for a request that is in order."""
-        caller_of(request)
-        values = await read_body(request)
-        if not values.get("init_images"):
-            raise NotFound("Init image not found", field="init_images")
-        await run_in_threadpool(self._check_img2img, values)
-        raise NotSupported("Easel cannot draw from pictures yet (img2img); txt2img works.")
-
-    # ---- steps
-
     def _world(self) -> World:
         return World(
-            self._styles.styles(), request_defaults(self._services), self._services.catalog
+            self._styles.styles(),
+            request_defaults(self._services),
+            self._services.catalog,
+            self._services.inputs,
         )
-
-    def _translated(self, values: Mapping[str, Any]) -> Asked:
-        return translate.txt2img(values, self._world())
 
     def _submitted(self, asked: Asked, caller: Caller, store: SettingsStore) -> Job:
         """The job; before it, overrides that are not to be taken back become options, where the
@@ -162,21 +162,6 @@ class Generation:
         self._sweeping = False
         if not done.cancelled() and done.exception() is None:
             self._sweep_later()
-
-    def _check_img2img(self, values: Mapping[str, Any]) -> None:
-        """Refuse what could not be drawn either once there is img2img."""
-        given = translate.img2img(values, self._world())
-        pictures = given["init_images"]
-        if len(pictures) > MAX_INIT_IMAGES:
-            raise InvalidRequest(
-                f"There are {len(pictures)} pictures; the most is {MAX_INIT_IMAGES}.",
-                field="init_images",
-            )
-        for picture in pictures:
-            picture_bytes(picture, "init_images")
-        read_picture(pictures[0], "init_images")
-        if given.get("mask"):
-            read_picture(given["mask"], "mask")
 
     # ---- the answer
 

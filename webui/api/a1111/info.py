@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from webui import __version__
-from webui.core.requests import Series, Txt2Img
+from webui.core.requests import DrawRequest, Series
 from webui.core.results import SavedImage
 from webui.core.seeds import image_seed, variation_seed
 from webui.jobs import Job
@@ -21,8 +21,8 @@ from webui.metadata.parsing import written_pairs
 _FIXED = frozenset(
     {
         "Steps", "Sampler", "CFG scale", "Seed", "Size", "Model hash", "Model", "Variation seed",
-        "Variation seed strength", "Seed resize from", "Clip skip", "ENSD", "RNG", "Tiling",
-        "Version",
+        "Variation seed strength", "Seed resize from", "Denoising strength", "Clip skip",
+        "ENSD", "RNG", "Tiling", "Version",
     }
 )  # fmt: skip
 """Keys of an infotext that are no ``extra_generation_params``."""
@@ -61,7 +61,7 @@ def info_view(
     a job was interrupted; before any is finished they have one for each that was asked for.
     """
     request = job.request
-    base = request.base if isinstance(request, Series) else cast("Txt2Img", request)
+    base = request.base if isinstance(request, Series) else cast("DrawRequest", request)
     indices = [image.index for image in shown.pictures] or list(range(request.count))
     drawn = [_picture(request, index) for index in indices]
     first = drawn[0]
@@ -113,7 +113,7 @@ def _picture(request: object, index: int) -> _Picture:
     if isinstance(request, Series):
         one = request.picture(index)
         return _Picture(one.prompt, one.negative_prompt, one.seed, one.variation_seed)
-    asked = cast("Txt2Img", request)
+    asked = cast("DrawRequest", request)
     return _Picture(
         asked.prompt,
         asked.negative_prompt,

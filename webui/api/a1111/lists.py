@@ -21,6 +21,7 @@ from webui.api.guard import caller_of
 from webui.api.native import answer
 from webui.catalog.networks import Network, metadata, vectors
 from webui.core.samplers import SAMPLERS, SCHEDULES, SamplerInfo
+from webui.core.second_pass import LATENT_UPSCALERS
 from webui.jobs import ExecutorStatus
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Lists:
             ("/scripts", self.scripts),
             ("/script-info", self.script_info),
             ("/memory", self.memory),
-            ("/latent-upscale-modes", self.nothing),
+            ("/latent-upscale-modes", self.latent_modes),
             ("/hypernetworks", self.nothing),
             ("/face-restorers", self.nothing),
             ("/realesrgan-models", self.nothing),
@@ -84,6 +85,10 @@ class Lists:
         """What enlarges pictures in extra-single-image; none of them is a model."""
         nothing = {"model_name": None, "model_path": None, "model_url": None}
         return answer([{"name": n, **nothing, "scale": _UPSCALER_SCALE} for n in UPSCALERS])
+
+    def latent_modes(self) -> Response:
+        """What enlarges latents between the passes of hires fix."""
+        return answer([{"name": name} for name in LATENT_UPSCALERS.names()])
 
     def checkpoints(self, request: Request) -> Response:
         """The checkpoints; hash and sha256 are null until they have been made."""
@@ -133,7 +138,7 @@ class Lists:
     def scripts(self) -> Response:
         """The titles of the scripts, in lower case."""
         titles = [script.title.lower() for script in SCRIPTS]
-        return answer({"txt2img": titles, "img2img": []})
+        return answer({"txt2img": titles, "img2img": titles})
 
     def script_info(self) -> Response:
         """The scripts with their arguments, in the order script_args has them."""

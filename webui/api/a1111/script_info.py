@@ -8,9 +8,11 @@ translated.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from webui.api.a1111.axes import axis_labels
+from webui.core.requests import DrawRequest, Img2Img, Txt2Img
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,65 +47,72 @@ def _margin() -> Argument:
     return Argument(label="Grid margins (px)", value=0, minimum=0, maximum=500, step=2)
 
 
-def _axis(place: str) -> tuple[Argument, ...]:
+def _axis(place: str, kind: type[DrawRequest]) -> tuple[Argument, ...]:
     return (
-        _choice(f"{place} type", *axis_labels()),
+        _choice(f"{place} type", *axis_labels(kind)),
         Argument(label=f"{place} values", value=""),
         Argument(label=f"{place} values", value=[], choices=()),
     )
 
 
-SCRIPTS = (
-    Script(
-        "Prompt matrix",
-        (
-            _flag("Put variable parts at start of prompt"),
-            _flag("Use different seed for each picture"),
-            _choice("Select prompt", "positive", "negative"),
-            _choice("Select joining char", "comma", "space"),
-            _margin(),
+@cache
+def scripts_of(kind: type[DrawRequest]) -> tuple[Script, ...]:
+    """Those of one kind of request, in the order A1111 lists them."""
+    return (
+        Script(
+            "Prompt matrix",
+            (
+                _flag("Put variable parts at start of prompt"),
+                _flag("Use different seed for each picture"),
+                _choice("Select prompt", "positive", "negative"),
+                _choice("Select joining char", "comma", "space"),
+                _margin(),
+            ),
         ),
-    ),
-    Script(
-        "Prompts from file or textbox",
-        (
-            _flag("Iterate seed every line"),
-            _flag("Use same random seed for all lines"),
-            _choice("Insert prompts at the", "start", "end"),
-            Argument(label="List of prompt inputs", value=""),
+        Script(
+            "Prompts from file or textbox",
+            (
+                _flag("Iterate seed every line"),
+                _flag("Use same random seed for all lines"),
+                _choice("Insert prompts at the", "start", "end"),
+                Argument(label="List of prompt inputs", value=""),
+            ),
         ),
-    ),
-    Script(
-        "X/Y/Z plot",
-        (
-            *_axis("X"),
-            *_axis("Y"),
-            *_axis("Z"),
-            _flag("Draw legend", value=True),
-            _flag("Include Sub Images"),
-            _flag("Include Sub Grids"),
-            _flag("Keep -1 for seeds"),
-            _flag("Vary seeds for X"),
-            _flag("Vary seeds for Y"),
-            _flag("Vary seeds for Z"),
-            _margin(),
-            _flag("Use text inputs instead of dropdowns"),
+        Script(
+            "X/Y/Z plot",
+            (
+                *_axis("X", kind),
+                *_axis("Y", kind),
+                *_axis("Z", kind),
+                _flag("Draw legend", value=True),
+                _flag("Include Sub Images"),
+                _flag("Include Sub Grids"),
+                _flag("Keep -1 for seeds"),
+                _flag("Vary seeds for X"),
+                _flag("Vary seeds for Y"),
+                _flag("Vary seeds for Z"),
+                _margin(),
+                _flag("Use text inputs instead of dropdowns"),
+            ),
         ),
-    ),
-)
-"""In the order A1111 lists them; names are compared without regard to case."""
+    )
+
+
+SCRIPTS = scripts_of(Txt2Img)
+"""Names are compared without regard to case."""
 
 
 def script_views() -> list[dict[str, Any]]:
-    """``/sdapi/v1/script-info``: every script with its arguments."""
+    """``/sdapi/v1/script-info``: every script of either tab with its arguments."""
     return [
         {
             "name": script.title.lower(),
             "is_alwayson": False,
-            "is_img2img": False,
+            "is_img2img": kind is Img2Img,
             "args": [_argument_view(argument) for argument in script.args],
         }
-        for script in SCRIPTS
+        for kind in (Txt2Img, Img2Img)
+        for script in scripts_of(kind)
     ]
 
 

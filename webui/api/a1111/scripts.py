@@ -20,7 +20,7 @@ from webui.api.a1111 import body
 from webui.api.a1111.axes import axis_name, is_choice
 from webui.api.a1111.script_info import SCRIPTS, Script
 from webui.core.errors import InvalidRequest
-from webui.core.requests import Changes, Series, Txt2Img
+from webui.core.requests import Changes, DrawRequest, Series
 from webui.core.seeds import MAX_SEED, resolve_seed
 from webui.core.sweep import plan
 
@@ -56,7 +56,7 @@ class Drawn:
     ignored: tuple[str, ...] = ()
 
 
-def run(name: str, args: Sequence[Any], request: Txt2Img) -> Drawn:
+def run(name: str, args: Sequence[Any], request: DrawRequest) -> Drawn:
     """What the script of that title makes of ``request``; case does not count.
 
     ``InvalidRequest`` (422) for an unknown script, in A1111's words, and for arguments of another
@@ -114,11 +114,12 @@ def _complete(script: Script, args: Sequence[Any]) -> list[Any]:
 # ---- X/Y/Z plot
 
 
-def _xyz(args: Sequence[Any], request: Txt2Img) -> Drawn:
+def _xyz(args: Sequence[Any], request: DrawRequest) -> Drawn:
     flags = dict(zip(_XYZ_FLAGS, args[9:], strict=True))
     margin = body.number(f"{_FIELD}[16]", flags.pop("margin_size"))
     is_set = {name: body.flag(f"{_FIELD}.{name}", value) for name, value in flags.items()}
-    axes = {place: _axis(place, args[3 * i : 3 * i + 3]) for i, place in enumerate("xyz")}
+    kind = type(request)
+    axes = {place: _axis(place, args[3 * i : 3 * i + 3], kind) for i, place in enumerate("xyz")}
     options = {**axes, "legend": is_set["draw_legend"], "different_seeds": False}
     series = _planned({"script": "xyz", **options}, request)
     if is_set["no_fixed_seeds"] and request.seed < 0:
@@ -128,15 +129,15 @@ def _xyz(args: Sequence[Any], request: Txt2Img) -> Drawn:
     return Drawn(series, grids=True, pictures=is_set["include_lone_images"], ignored=ignored)
 
 
-def _axis(place: str, args: Sequence[Any]) -> dict[str, str] | None:
+def _axis(place: str, args: Sequence[Any], request: type[DrawRequest]) -> dict[str, str] | None:
     """One axis of type, values as text, and values as a list; None where nothing is to vary."""
     kind, written, chosen = args
-    name = axis_name(f"{_FIELD}.{place}_type", kind)
+    name = axis_name(f"{_FIELD}.{place}_type", kind, request)
     if not name:
         return None
     field = f"{_FIELD}.{place}_values"
     values = body.text(field, written)
-    if is_choice(name) and chosen:  # A1111 takes these from the list
+    if is_choice(name, request) and chosen:  # A1111 takes these from the list
         values = _as_csv(body.texts(f"{field}_dropdown", chosen))
     return {"axis": name, "values": values}
 
@@ -168,7 +169,7 @@ def _varied(series: Series, places: Sequence[str]) -> Series:
 # ---- prompt matrix
 
 
-def _matrix(args: Sequence[Any], request: Txt2Img) -> Drawn:
+def _matrix(args: Sequence[Any], request: DrawRequest) -> Drawn:
     at_start, different_seeds, target, joiner, margin = args
     targets = {"positive": "prompt", "negative": "negative_prompt"}
     options = {
@@ -185,7 +186,7 @@ def _matrix(args: Sequence[Any], request: Txt2Img) -> Drawn:
 # ---- prompts from file or text box
 
 
-def _lines(args: Sequence[Any], request: Txt2Img) -> Drawn:
+def _lines(args: Sequence[Any], request: DrawRequest) -> Drawn:
     iterates, same_seed, place, prompts = args
     if not prompts and place not in ("start", "end"):  # before 1.8 the prompts came third
         place, prompts = "start", place
@@ -209,7 +210,7 @@ def _lines(args: Sequence[Any], request: Txt2Img) -> Drawn:
 # ---- in common
 
 
-def _planned(options: Mapping[str, Any], request: Txt2Img) -> Series:
+def _planned(options: Mapping[str, Any], request: DrawRequest) -> Series:
     """The series of a script, with the options that ask for it again."""
     given = {name: value for name, value in options.items() if value is not None}
     series = plan(request, given)
@@ -236,7 +237,7 @@ def _short(name: str) -> str:
     return repr(name if len(name) <= 60 else name[:57] + "...")
 
 
-_RUN: Mapping[str, Callable[[Sequence[Any], Txt2Img], Drawn]] = {
+_RUN: Mapping[str, Callable[[Sequence[Any], DrawRequest], Drawn]] = {
     "X/Y/Z plot": _xyz,
     "Prompt matrix": _matrix,
     "Prompts from file or textbox": _lines,

@@ -1,4 +1,4 @@
-"""A1111's txt2img request as the frozen request that every door submits.
+"""A1111's txt2img and img2img requests as the frozen requests that every door submits.
 
 What a field is when it was not sent comes, the weakest first, from A1111's defaults, from the
 options that are saved here (``/sdapi/v1/options``), from ``infotext``, and from
@@ -14,7 +14,7 @@ with whichever is loaded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,26 +22,34 @@ from webui import metadata
 from webui.api import told
 from webui.api.a1111 import body, scripts
 from webui.api.a1111.fields import IMG2IMG, TXT2IMG
+from webui.api.a1111.second_pass import (
+    each_picture,
+    hires,
+    kept_pictures,
+    picture_fields,
+    without_pictures,
+)
+from webui.api.a1111.styled import styled
 from webui.api.errors import NotSupported
-from webui.core.errors import EaselError, InvalidRequest
+from webui.core.errors import EaselError, InvalidRequest, NotFound
 from webui.core.params import fields_of
-from webui.core.picture_fields import MAX_PROMPT_CHARS
-from webui.core.requests import Series, Txt2Img
+from webui.core.requests import DrawRequest, Img2Img, Series, Txt2Img
 from webui.core.samplers import SAMPLERS, SCHEDULES, split_schedule
 from webui.metadata.infotext import ETA_OF_TIMESTEPS
 from webui.metadata.parsing import MAX_CHARS as MAX_INFOTEXT_CHARS
-from webui.prompt.styles import PLACE, Style, merge
+from webui.prompt.styles import Style
 from webui.settings import options
 
 if TYPE_CHECKING:
     from webui.catalog import Catalog
+    from webui.library.inputs import Inputs
 
 MAX_TASK_CHARS = 200
-MAX_STYLES = 100
 _MAX_NAME_CHARS = 100
-_MAX_STYLED_CHARS = 4 * MAX_PROMPT_CHARS
 _TIMESTEP_SAMPLERS = ETA_OF_TIMESTEPS | {"PLMS", "UniPC"}
-_SIZES = ("width", "height", "seed_resize_width", "seed_resize_height")
+_SIZES = ("width", "height", "seed_resize_width", "seed_resize_height", "hires_width",
+          "hires_height")  # fmt: skip
+_COMMON = frozenset(f.name for f in fields_of(DrawRequest))
 _EXTRA_SEEDS = ("variation_seed", "variation_strength", "seed_resize_width", "seed_resize_height")
 _NO_REFINER = ("", "none")
 
@@ -49,11 +57,12 @@ _NO_REFINER = ("", "none")
 @dataclass(frozen=True, slots=True)
 class World:
     """What a request is read against: styles, the request fields that are saved as options (by
-    our names), and the checkpoints."""
+    our names), the checkpoints, and where pictures are kept that it starts from."""
 
     styles: Sequence[Style]
     defaults: Mapping[str, Any]
     catalog: Catalog
+    inputs: Inputs
 
 
 @dataclass(slots=True)
@@ -74,7 +83,7 @@ class Asked:
     the job. ``kept`` are overrides that are to hold from then on.
     """
 
-    request: Txt2Img | Series
+    request: DrawRequest | Series
     parameters: Mapping[str, Any]
     styles: tuple[str, ...]
     notes: Notes
@@ -91,12 +100,58 @@ def txt2img(values: Mapping[str, Any], world: World) -> Asked:
 
     ``InvalidRequest`` names the field by A1111's name, ``NotSupported`` what Easel cannot do yet.
     """
-    notes = Notes(ignored=[name for name in values if name not in TXT2IMG])
-    given = body.take(TXT2IMG, values)
+    given, notes = _taken(values, TXT2IMG)
+    request, styles = _request(given, world, notes, Txt2Img, {})
+    return _asked(given, request, styles, notes, TXT2IMG)
+
+
+def img2img(values: Mapping[str, Any], world: World) -> Asked:
+    """The request in a body of ``/sdapi/v1/img2img``; its pictures are kept.
+
+    Several ``init_images`` are drawn over one after the other, each with a seed of its own.
+    ``NotFound`` without any, as A1111; otherwise as :func:`txt2img`.
+    """
+    if not values.get("init_images"):
+        raise NotFound("Init image not found", field="init_images")
+    given, notes = _taken(values, IMG2IMG)
+    fields = picture_fields(given, notes.changed)
+    # Looked at before any picture is kept: what is wrong with the rest is said first.
+    _request(given, world, Notes(), Img2Img, fields)
+    pictures = kept_pictures(given["init_images"], "init_images", world.inputs)
+    if given.get("mask"):
+        fields["mask"] = kept_pictures([given["mask"]], "mask", world.inputs)[0]
+    fields["init_image"] = pictures[0]
+    request, styles = _request(given, world, notes, Img2Img, fields)
+    asked = _asked(given, request, styles, notes, IMG2IMG)
+    asked = replace(asked, parameters=without_pictures(asked.parameters))
+    if len(pictures) == 1 or isinstance(asked.request, Series):
+        return asked
+    return replace(asked, request=each_picture(request, pictures))
+
+
+def _taken(
+    values: Mapping[str, Any], known: Mapping[str, body.Known]
+) -> tuple[dict[str, Any], Notes]:
+    """The known fields of a body, and the notes that are begun with the others."""
+    notes = Notes(ignored=[name for name in values if name not in known])
+    given = body.take(known, values)
     _refuse_unsupported(given)
     scripts.check_always_on(given.get("alwayson_scripts", {}))
-    notes.ignored += _without_effect(given)
-    request, styles = _request(given, world, notes)
+    notes.ignored += [
+        name
+        for name, value in given.items()
+        if known[name].role == "absent" and value not in (known[name].default, {}, [])
+    ]
+    return given, notes
+
+
+def _asked(
+    given: Mapping[str, Any],
+    request: DrawRequest,
+    styles: tuple[str, ...],
+    notes: Notes,
+    known: Mapping[str, body.Known],
+) -> Asked:
     script = None
     if given.get("script_name"):
         script = scripts.run(given["script_name"], given.get("script_args", ()), request)
@@ -104,7 +159,7 @@ def txt2img(values: Mapping[str, Any], world: World) -> Asked:
     overrides = _overrides(given)
     return Asked(
         request=script.series if script else request,
-        parameters=_echo(given),
+        parameters=_echo(given, known),
         styles=styles,
         notes=notes,
         script=script,
@@ -116,21 +171,11 @@ def txt2img(values: Mapping[str, Any], world: World) -> Asked:
     )
 
 
-def img2img(values: Mapping[str, Any], world: World) -> dict[str, Any]:
-    """Check a body of ``/sdapi/v1/img2img`` as far as it is like txt2img; its fields."""
-    given = body.take(IMG2IMG, values)
-    plain = {name: value for name, value in given.items() if name in TXT2IMG}
-    txt2img({name: value for name, value in plain.items() if name != "script_name"}, world)
-    return given
-
-
 # ---- what is refused, named and echoed
 
 
 def _refuse_unsupported(given: Mapping[str, Any]) -> None:
     """Refuse what would change the picture and is not there yet (501)."""
-    if given.get("enable_hr"):
-        raise NotSupported("Easel has no hires fix yet; send enable_hr false.", field="enable_hr")
     if given.get("restore_faces"):
         raise NotSupported(
             "Easel cannot restore faces yet; send restore_faces false.", field="restore_faces"
@@ -143,20 +188,11 @@ def _refuse_unsupported(given: Mapping[str, Any]) -> None:
         )
 
 
-def _without_effect(given: Mapping[str, Any]) -> list[str]:
-    """Fields that say something which Easel does not do."""
-    return [
-        name
-        for name, value in given.items()
-        if TXT2IMG[name].role == "absent" and value not in (TXT2IMG[name].default, {}, [])
-    ]
-
-
-def _echo(given: Mapping[str, Any]) -> dict[str, Any]:
+def _echo(given: Mapping[str, Any], known: Mapping[str, body.Known]) -> dict[str, Any]:
     """The request with A1111's defaults, as its answer lists it."""
     empty = {"override_settings": {}, "alwayson_scripts": {}, "script_args": []}
-    known = {known.name: known.default for known in TXT2IMG.values() if known.echoed}
-    return {**known, **empty, **given}
+    usual = {field.name: field.default for field in known.values() if field.echoed}
+    return {**usual, **empty, **given}
 
 
 def _task(given: Mapping[str, Any]) -> str:
@@ -173,9 +209,14 @@ def _task(given: Mapping[str, Any]) -> str:
 
 
 def _request(
-    given: Mapping[str, Any], world: World, notes: Notes
-) -> tuple[Txt2Img, tuple[str, ...]]:
-    """The picture that is asked for, and the styles it was written with."""
+    given: Mapping[str, Any],
+    world: World,
+    notes: Notes,
+    kind: type[DrawRequest],
+    own: Mapping[str, Any],
+) -> tuple[DrawRequest, tuple[str, ...]]:
+    """The picture that is asked for, and the styles it was written with; ``own`` are fields that
+    only this kind of request has."""
     overrides = _overrides(given)
     values = {**_defaults(), **world.defaults}
     values |= _of_infotext(given.get("infotext", ""), world.catalog, notes)
@@ -188,10 +229,14 @@ def _request(
     values |= _eta(given, overrides, values["sampler"])
     if not given.get("seed_enable_extras", True):
         values = {name: value for name, value in values.items() if name not in _EXTRA_SEEDS}
+    second = hires(given, values) if kind is Txt2Img else own
+    values = {name: value for name, value in values.items() if name in _COMMON} | dict(second)
     _round_sizes(values, notes)
     styles = tuple(given.get("styles", ()))
-    values |= _styled(values, styles, world.styles, notes)
-    return _checked(values), styles
+    prompts, unknown = styled(values, styles, world.styles)
+    notes.ignored += [f"styles.{name}" for name in unknown]
+    values |= prompts
+    return _checked(kind, values), styles
 
 
 def _defaults() -> dict[str, Any]:
@@ -308,48 +353,22 @@ def _round_sizes(values: dict[str, Any], notes: Notes) -> None:
         values[name] = rounded
 
 
-def _styled(
-    values: Mapping[str, Any], names: Sequence[str], styles: Sequence[Style], notes: Notes
-) -> dict[str, str]:
-    """Both prompts with their styles, in the order named; unknown ones are named."""
-    if len(names) > MAX_STYLES:
-        raise InvalidRequest(f"There are {len(names)} styles; the most is {MAX_STYLES}.",
-                             field="styles")  # fmt: skip
-    known = {style.name: style for style in styles}
-    prompt, negative = values.get("prompt", ""), values.get("negative_prompt", "")
-    for name in names:
-        style = known.get(name)
-        if style is None:
-            notes.ignored.append(f"styles.{name}")
-            continue
-        prompt = _merged(prompt, style.prompt)
-        negative = _merged(negative, style.negative_prompt)
-    return {"prompt": prompt, "negative_prompt": negative}
-
-
-def _merged(prompt: str, addition: str) -> str:
-    """A prompt with one style's text, told before a text of any length is made: a style may hold
-    its place for the prompt many times."""
-    length = addition.count(PLACE) * len(prompt) + len(addition)
-    if length > _MAX_STYLED_CHARS:
-        raise InvalidRequest("With these styles the prompt is too long.", field="styles")
-    return merge(prompt, addition)
-
-
-def _checked(values: Mapping[str, Any]) -> Txt2Img:
+def _checked(kind: type[DrawRequest], values: Mapping[str, Any]) -> DrawRequest:
     """The request; errors name the field as the caller knows it."""
     try:
-        return Txt2Img.from_mapping(values)
+        return kind.from_mapping(values)
     except EaselError as error:
         raise renamed(error) from None
 
 
 def renamed(error: EaselError) -> EaselError:
     """An error whose field is A1111's name for it."""
-    theirs = {f.name: f.param.a1111 for f in fields_of(Txt2Img) if f.param.a1111}
+    theirs = {f.name: f.param.a1111 for f in (*fields_of(Img2Img), *fields_of(Txt2Img))}
+    theirs |= {"init_image": "init_images", "mask": "mask"}
     inverse = {declared.name: name for name, declared in options.FIELDS.items()}
-    name = theirs.get(error.field or "", error.field)
-    if error.field == "checkpoint" or (name not in TXT2IMG and error.field in inverse):
+    name = theirs.get(error.field or "") or error.field
+    is_theirs = name in TXT2IMG or name in IMG2IMG
+    if error.field == "checkpoint" or (not is_theirs and error.field in inverse):
         name = f"override_settings.{inverse.get(error.field or '', options.CHECKPOINT)}"
     error.field = name
     return error

@@ -19,7 +19,7 @@ from webui.api.described.operation import (
     text,
 )
 from webui.api.described.operation import body as request
-from webui.api.described.shapes import IMAGE, PRESET
+from webui.api.described.shapes import IMAGE, INPUT, PRESET
 from webui.api.submit import MAX_BATCH
 from webui.core.measure import MAX_LABELS, MAX_PICTURES, MAX_TEXT_CHARS, TEMPLATE
 from webui.core.sweep import SCRIPTS
@@ -107,6 +107,31 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
             },
         },
         parameters={"preset": PRESET, "Prefer": "wait=0", "Idempotency-Key": "order-4711"},
+    ),
+    ("post", "/img2img"): Operation(
+        tag="drawing",
+        answers=_DRAWN,
+        errors=_SUBMITTED,
+        body=ref("Img2Img"),
+        examples={
+            "over a picture": {
+                "prompt": "a blue circle",
+                "init_image": INPUT,
+                "denoising_strength": 0.5,
+                "steps": 8,
+            },
+            "where it is masked": {
+                "prompt": "a star",
+                "init_image": INPUT,
+                "mask": INPUT,
+                "mask_blur": 0,
+                "inpaint_area": "Only masked",
+                "width": 64,
+                "height": 64,
+                "steps": 8,
+            },
+        },
+        parameters={"Prefer": "wait=0", "Idempotency-Key": "order-4713"},
     ),
     ("post", "/batch"): Operation(
         tag="drawing",

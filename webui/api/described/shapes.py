@@ -18,7 +18,7 @@ from webui.api.described.operation import (
     ref,
 )
 from webui.api.schema import request_schema
-from webui.core.requests import Txt2Img
+from webui.core.requests import Img2Img, Txt2Img
 
 STATES = ("queued", "running", "done", "failed", "cancelled")
 KINDS = ("queued", "started", "progress", "preview", "image", "scores", *STATES[2:])
@@ -181,6 +181,7 @@ _IMPORT = record(
 
 SCHEMAS: dict[str, Schema] = {
     "Txt2Img": request_schema(Txt2Img),
+    "Img2Img": request_schema(Img2Img),
     "Error": _ERROR,
     "Refusal": record({"error": ref("Error")}),
     "Progress": _PROGRESS,

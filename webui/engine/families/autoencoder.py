@@ -58,6 +58,26 @@ class VaeDecoder:
         images = (images / 2 + 0.5).clamp_(0, 1).mul_(255).round_()
         return images.permute(0, 2, 3, 1).to(torch.uint8).contiguous().cpu()
 
+    @torch.inference_mode()
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents [B, C, h, w] float32 on the weights' device, from pictures uint8 [B, H, W, 3].
+
+        The middle of the distribution that the autoencoder gives, so that the same picture always
+        has the same latents (A1111 draws from it, which differs by its tiny spread).
+        """
+        latents = self._encode(images)
+        if not torch.isfinite(latents).all():
+            if self._vae.dtype is torch.float32:
+                raise EaselError("The VAE produced invalid numbers (NaN) instead of latents.")
+            self._vae.to(torch.float32)
+            latents = self._encode(images)
+        return latents
+
+    def _encode(self, images: Tensor) -> Tensor:
+        pixels = images.permute(0, 3, 1, 2).to(self._vae.device, torch.float32) / 127.5 - 1
+        found = self._vae.encode(pixels.to(self._vae.dtype)).latent_dist.mode().float()
+        return (found - self._shift) * self._scaling
+
     def _decode(self, latents: Tensor) -> Tensor:
         z = (latents / self._scaling + self._shift).to(self._vae.device, self._vae.dtype)
         return self._vae.decode(z, return_dict=False)[0].float()

@@ -90,6 +90,14 @@ class Decodes(Protocol):
         ...
 
 
+class Encodes(Decodes, Protocol):
+    """What turns pictures into latents, too."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents [B, C, h, w] float32 on its device, from pictures uint8 [B, H, W, 3]."""
+        ...
+
+
 class SizedDecodes(Decodes, Protocol):
     """What turns latents into pictures, and how much work that is."""
 
@@ -99,7 +107,7 @@ class SizedDecodes(Decodes, Protocol):
         ...
 
 
-class Decoder(Component, SizedDecodes, Protocol):
+class Decoder(Component, SizedDecodes, Encodes, Protocol):
     """The part of a checkpoint that does so."""
 
     def seamless(self) -> AbstractContextManager[None]:

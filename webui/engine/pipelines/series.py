@@ -96,6 +96,7 @@ class SeriesDrawing:
                 request=self._series.picture(index),
                 model=self._series.model(index),
                 preview_every=0 if number else self.spec.preview_every,
+                pictures=self.spec.pictures,
             )
             studio = replace(self._studio, emit=partial(self._tell, index))
             drawing = Txt2ImgDrawing(spec, studio)

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from webui.core.draw_request import DrawRequest
 from webui.core.errors import OutOfMemory
 from webui.core.messages import WorkerEvent
 from webui.core.models import ModelRef
-from webui.core.requests import Txt2Img
 from webui.core.results import Pixels
 from webui.core.seeds import image_seed, variation_seed
 from webui.engine.brownian import BrownianNoise
 from webui.engine.conditioning import PromptEncoder, of_equal_length, source_of
 from webui.engine.denoise import ImageRun, StepLoop, is_out_of_memory
 from webui.engine.devices import Machine
-from webui.engine.evaluation import Conditioning, Denoiser, Prompts
-from webui.engine.families.base import Decodes
+from webui.engine.evaluation import (
+    Conditioning,
+    ConditioningSource,
+    Denoiser,
+    Guide,
+    Guiding,
+    Prompts,
+    SamplerFunction,
+    Sampling,
+)
+from webui.engine.families.base import Decodes, Encodes
 from webui.engine.guidance import guide_of, uses_negative
 from webui.engine.models.manager import ModelManager
 from webui.engine.noise import NoiseStream, Variation
 from webui.engine.preview import Previewer
 from webui.engine.samplers.plan import plan_sampling
 from webui.prompt.plan import PromptPlan, plan_prompts
+from webui.prompt.schedules import Pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +59,12 @@ class Watch:
     error: Callable[[Exception], None]
 
 
-def texts_of(request: Txt2Img) -> list[str]:
-    """Every text that will be evaluated at some step, each once, in the order of the prompts."""
-    plan, perpendicular = _plan(request), _perpendicular(request)
+def texts_of(request: DrawRequest, *, first_pass: int | None = None) -> list[str]:
+    """Every text that will be evaluated at some step, each once, in the order of the prompts.
+
+    In a second pass ``first_pass`` is how many steps the first one had.
+    """
+    plan, perpendicular = _plan(request, first_pass), _perpendicular(request)
     asked = [pieces for pieces, _ in plan.positive]
     if perpendicular or uses_negative(request, [weight for _, weight in plan.positive]):
         asked.append(plan.negative)
@@ -59,31 +72,86 @@ def texts_of(request: Txt2Img) -> list[str]:
     return list(dict.fromkeys([*texts, *([""] if perpendicular else [])]))
 
 
-def conditionings(request: Txt2Img, embeddings: Sequence[Tensor], model: Denoiser) -> Prompts:
+def conditionings(
+    request: DrawRequest,
+    embeddings: Sequence[Tensor],
+    model: Denoiser,
+    *,
+    first_pass: int | None = None,
+    counted: int = 0,
+) -> Prompts:
     """A request's prompts, of the encoded :func:`texts_of` it, in the precision of ``model``.
 
     Where the negative prompt is not evaluated, the first part of the prompt stands for it.
+    ``counted`` are the steps a schedule counts where fewer are taken (0: those that are taken).
     """
-    plan, texts = _plan(request), texts_of(request)
+    plan, texts = _plan(request, first_pass), texts_of(request, first_pass=first_pass)
     equal = of_equal_length(embeddings)
     conds = {t: Conditioning(e.to(model.dtype)) for t, e in zip(texts, equal, strict=True)}
-    positive = tuple((source_of(pieces, conds), weight) for pieces, weight in plan.positive)
+
+    def source(pieces: Pieces) -> ConditioningSource:
+        return source_of(pieces, conds, counted)
+
+    positive = tuple((source(pieces), weight) for pieces, weight in plan.positive)
     encoded = all(piece.text in conds for piece in plan.negative)
-    negative = source_of(plan.negative, conds) if encoded else positive[0][0]
+    negative = source(plan.negative) if encoded else positive[0][0]
     return Prompts(positive, negative, conds[""] if _perpendicular(request) else None)
 
 
-def _plan(request: Txt2Img) -> PromptPlan:
-    return plan_prompts(request.prompt, request.negative_prompt, request.steps)
+def _plan(request: DrawRequest, first_pass: int | None) -> PromptPlan:
+    return plan_prompts(
+        request.prompt, request.negative_prompt, request.steps, first_pass=first_pass
+    )
 
 
-def _perpendicular(request: Txt2Img) -> bool:
+def _perpendicular(request: DrawRequest) -> bool:
     """Whether guidance measures from the empty prompt."""
     return request.perp_neg > 0 and bool(request.negative_prompt)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """Latents [C, h, w] to draw over: ``steps`` (1 or more), the last of a schedule of
+    ``schedule`` steps, from them with noise on them that is multiplied by ``noise``.
+
+    With a ``mask`` [1, h, w] only where it is 1; where it is 0 the latents stay.
+    """
+
+    latents: Tensor
+    schedule: int
+    steps: int
+    noise: float = 1.0
+    mask: Tensor | None = None
+
+    def masked(self, guide: Guide) -> Guide:
+        """Guidance whose every result is the latents where nothing is drawn, as in A1111."""
+
+        def kept(x: Tensor, sigma: float) -> Guiding:
+            out = yield from guide(x, sigma)
+            return replace(out, denoised=self.mixed(out.denoised))
+
+        return kept
+
+    def kept(self, sampler: SamplerFunction) -> SamplerFunction:
+        """A sampler whose final latents are the old ones where nothing is drawn."""
+
+        def run(
+            x: Tensor, sigmas: Tensor, guide: Guide, noise: Callable[[], Tensor], /
+        ) -> Sampling:
+            latents = yield from sampler(x, sigmas, guide, noise)
+            return self.mixed(latents)
+
+        return run
+
+    def mixed(self, drawn: Tensor) -> Tensor:
+        """``drawn`` [C, h, w] under the mask, the old latents elsewhere."""
+        if self.mask is None:
+            return drawn
+        return torch.lerp(self.latents, drawn, self.mask)
+
+
 def image_run(
-    request: Txt2Img,
+    request: DrawRequest,
     index: int,
     job_id: str,
     model: Denoiser,
@@ -91,19 +159,33 @@ def image_run(
     shape: tuple[int, int, int],
     device: torch.device,
     watch: Watch,
+    start: Start | None = None,
 ) -> ImageRun:
-    """Image ``index`` of a request, ready for the step loop; ``shape`` is its latents'."""
-    plan = plan_sampling(request, model.levels)
+    """Image ``index`` of a request, ready for the step loop; ``shape`` is its latents'.
+
+    It begins with pure noise, or with what ``start`` says.
+    """
+    steps = request.steps if start is None else start.schedule
+    plan = plan_sampling(replace(request, steps=steps), model.levels)
     if plan.levels is not model.levels:
         model = model.with_levels(plan.levels)
     noise = noise_of(request, index, shape, device)
+    sampler, sigmas = plan.run, plan.sigmas
+    if start is None:
+        x = plan.initial(noise(), sigmas)
+    else:
+        sigmas = sigmas[-(start.steps + 1) :]
+        x = start.latents + noise() * (start.noise * sigmas[0].item())
+    guide = guide_of(request, model, prompts, sigmas)
+    if start is not None and start.mask is not None:
+        guide, sampler = start.masked(guide), start.kept(sampler)
     return ImageRun(
         job_id=job_id,
         index=index,
-        sampler=plan.run,
-        x=plan.initial(noise(), plan.sigmas),
-        sigmas=plan.sigmas,
-        guide=guide_of(request, model, prompts, plan.sigmas),
+        sampler=sampler,
+        x=x,
+        sigmas=sigmas,
+        guide=guide,
         noise=step_noise_of(request, index, noise, plan.brownian_points),
         on_progress=watch.progress,
         on_done=watch.done,
@@ -112,7 +194,7 @@ def image_run(
 
 
 def noise_of(
-    request: Txt2Img, index: int, shape: tuple[int, int, int], device: torch.device
+    request: DrawRequest, index: int, shape: tuple[int, int, int], device: torch.device
 ) -> NoiseStream:
     """The noise of image ``index`` of a request; ``shape`` is its latents'."""
     strength = request.variation_strength
@@ -123,7 +205,7 @@ def noise_of(
 
 
 def step_noise_of(
-    request: Txt2Img, index: int, initial: NoiseStream, points: Sequence[float]
+    request: DrawRequest, index: int, initial: NoiseStream, points: Sequence[float]
 ) -> Callable[[], Tensor]:
     """The noise that image ``index``'s steps add; ``initial`` has drawn what it starts from.
 
@@ -136,7 +218,7 @@ def step_noise_of(
     return initial.of_seed(seed + request.ensd) if request.ensd else initial
 
 
-def seed_shape(request: Txt2Img, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+def seed_shape(request: DrawRequest, shape: tuple[int, int, int]) -> tuple[int, int, int]:
     """The latents' shape at which the seed's noise is drawn: ``shape`` unless both sides are given.
 
     As A1111 counts, eight pixels are one latent's side.
@@ -152,17 +234,29 @@ def decode(
 
     ``free_memory`` is called before that; it returns whether there was anything to free.
     """
+    return [_pixels(image) for image in _all_or_each(decoder.decode, latents, free_memory)]
+
+
+def encode(
+    encoder: Encodes, pictures: Sequence[Tensor], free_memory: Callable[[], bool]
+) -> list[Tensor]:
+    """Latents [C, h, w] of pictures uint8 [H, W, 3] of one size; otherwise as :func:`decode`."""
+    return list(_all_or_each(encoder.encode, pictures, free_memory))
+
+
+def _all_or_each(
+    work: Callable[[Tensor], Tensor], given: Sequence[Tensor], free_memory: Callable[[], bool]
+) -> Tensor:
+    """``work`` on all that is given as one batch, or on one after the other."""
     try:
-        images = decoder.decode(torch.stack(list(latents)))
+        return work(torch.stack(list(given)))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        images = None
-    if images is None:  # after the handler: the exception keeps the tensors alive
-        if not free_memory() and len(latents) == 1:
-            raise OutOfMemory
-        images = torch.cat([decoder.decode(one[None]) for one in latents])
-    return [_pixels(image) for image in images]
+    # After the handler: the exception keeps the tensors alive.
+    if not free_memory() and len(given) == 1:
+        raise OutOfMemory
+    return torch.cat([work(one[None]) for one in given])
 
 
 def readable(error: Exception) -> Exception:
@@ -170,7 +264,7 @@ def readable(error: Exception) -> Exception:
     return OutOfMemory() if is_out_of_memory(error) else error
 
 
-def size_of(request: Txt2Img, model: ModelRef) -> tuple[int, int]:
+def size_of(request: DrawRequest, model: ModelRef) -> tuple[int, int]:
     """Width and height in pixels; the checkpoint's native size where the request has none."""
     return request.width or model.native_size, request.height or model.native_size
 

@@ -1,32 +1,38 @@
-"""One txt2img job in the worker, from its request to its pictures."""
+"""One job that draws pictures in the worker, from its request to its pictures."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import Literal, TypeVar, cast
 
 from torch import Tensor
 
 from webui.core.errors import EaselError, ErrorInfo, ModelError, describe
 from webui.core.messages import JobImage, JobPhase, JobPreview, JobSpec, JobStep
-from webui.core.requests import Txt2Img
+from webui.core.requests import DrawRequest, Img2Img
 from webui.core.seeds import image_seed, resolve_seed
 from webui.engine.clip.judge import ClipJudge
 from webui.engine.evaluation import Prompts
 from webui.engine.families.base import Role, TextEncoder
 from webui.engine.models.manager import Leased, NoRoom
 from webui.engine.pipelines.candidates import Jury, Selection, rounds
+from webui.engine.pipelines.passes import Pass, between, passes_of
+from webui.engine.pipelines.source import Drawn, prepare, starting_latents, to_tensor
 from webui.engine.pipelines.stages import (
+    Start,
     Studio,
     Watch,
     conditionings,
     decode,
+    encode,
     image_run,
+    noise_of,
     readable,
     size_of,
     texts_of,
@@ -64,7 +70,16 @@ class _Batch:
     steps: dict[int, int] = field(default_factory=dict)
     said: tuple[int, float] = (-1, 0.0)
     begun: float = field(default_factory=time.perf_counter)
+    begun_pass: float = 0.0
+    number: int = 0
+    """Which pass is drawn."""
     previews: PreviewBudget = field(default_factory=PreviewBudget)
+
+    def begin(self, number: int) -> None:
+        """Begin a pass: none of its steps is done."""
+        self.number, self.begun_pass = number, time.perf_counter()
+        self.steps.clear()
+        self.said = (-1, 0.0)
 
 
 class Txt2ImgDrawing:
@@ -73,13 +88,14 @@ class Txt2ImgDrawing:
     def __init__(self, spec: JobSpec, studio: Studio) -> None:
         self.spec = spec
         self._studio = studio
-        request = cast(Txt2Img, spec.request)
+        request = cast(DrawRequest, spec.request)
         self._request = replace(
             request,
             seed=resolve_seed(request.seed),
             variation_seed=resolve_seed(request.variation_seed),
         )
-        self._size = size_of(self._request, spec.model)
+        self._passes = passes_of(self._request, size_of(self._request, spec.model))
+        self._source: Drawn | None = None
         self._batch: _Batch | None = None
         self._jury: Jury | None = None
         self._chosen = Selection()
@@ -96,8 +112,10 @@ class Txt2ImgDrawing:
             leases.callback(self._studio.loop.stop, self.spec.job_id)
             embeddings = yield from _patiently(self._encode)
             model = yield from _patiently(partial(self._load, leases))
-            prompts = conditionings(self._request, embeddings, model.denoiser)
+            prompts = [self._prompts(step, embeddings, model) for step in self._passes]
             request = self._request
+            if isinstance(request, Img2Img):
+                self._source = self._prepare(request, model)
             if request.judged:
                 self._jury = yield from _patiently(partial(self._load_jury, leases))
             for first in range(0, request.count, request.batch_size):
@@ -130,12 +148,31 @@ class Txt2ImgDrawing:
         """Whether pictures are done but not decoded, or not sent yet."""
         return bool(self._chosen) or (self._batch is not None and bool(self._batch.done))
 
-    def _encode(self) -> list[Tensor]:
+    def _encode(self) -> dict[str, Tensor]:
+        """Every text of every pass with its embeddings."""
         request, model, prompts = self._request, self.spec.model, self._studio.prompts
-        texts, how = texts_of(request), request.emphasis
+        told = (texts_of(step.request, first_pass=step.first_pass) for step in self._passes)
+        texts, how = list(dict.fromkeys(chain.from_iterable(told))), request.emphasis
         if not prompts.known(texts, model.digest, request.clip_skip, how):
             self._say_loading("text")
-        return prompts.encode(texts, model.digest, request.clip_skip, self._lease_text, how)
+        found = prompts.encode(texts, model.digest, request.clip_skip, self._lease_text, how)
+        return dict(zip(texts, found, strict=True))
+
+    @staticmethod
+    def _prompts(step: Pass, embeddings: Mapping[str, Tensor], model: Leased) -> Prompts:
+        first, counted = step.first_pass, step.counted
+        texts = texts_of(step.request, first_pass=first)
+        found = [embeddings[text] for text in texts]
+        return conditionings(step.request, found, model.denoiser, first_pass=first, counted=counted)
+
+    def _prepare(self, request: Img2Img, model: Leased) -> Drawn:
+        """The picture to start from, encoded once for all that is drawn."""
+        source = prepare(request, self.spec.picture, self._passes[0].size)
+        decoder = TiledDecoder(model.decoder) if request.tiling else model.decoder
+        make_room = self._studio.manager.release_unused
+        (encoded,) = encode(decoder, [to_tensor(source.picture)], make_room)
+        shape = model.checkpoint.latent_shape(*self._passes[0].size)
+        return Drawn.of(source, encoded, shape)
 
     @contextmanager
     def _lease_text(self) -> Generator[TextEncoder]:
@@ -150,7 +187,7 @@ class Txt2ImgDrawing:
             roles.append("preview")
         model = leases.enter_context(manager.lease(self.spec.model, *roles))
         if self.spec.preview_every:
-            channels, *_ = model.checkpoint.latent_shape(*self._size)
+            channels, *_ = model.checkpoint.latent_shape(*self._passes[0].size)
             self._studio.previewer.prepare(model.sketcher, channels)
         return model
 
@@ -162,7 +199,7 @@ class Txt2ImgDrawing:
         leased = leases.enter_context(self._studio.manager.lease(judge, "clip"))
         return Jury(cast(ClipJudge, leased.parts["clip"]), self._request.prompt)
 
-    def _draw(self, pictures: range, model: Leased, prompts: Prompts) -> Script[None]:
+    def _draw(self, pictures: range, model: Leased, prompts: Sequence[Prompts]) -> Script[None]:
         """The pictures of one batch, in as many rounds as they have candidates for.
 
         When it is stopped, the best of what is done by then is sent.
@@ -171,7 +208,7 @@ class Txt2ImgDrawing:
         for number, indices in enumerate(parts):
             if self._stopped:
                 break
-            batch = _Batch(indices, set(indices), pictures.start, number, len(parts))
+            batch = _Batch(indices, set(), pictures.start, number, len(parts))
             yield from self._draw_round(batch, model, prompts)
         if self._stopped == "skip":
             self._stopped = ""
@@ -179,39 +216,78 @@ class Txt2ImgDrawing:
             self._studio.emit(image)
         yield "turn"
 
-    def _draw_round(self, batch: _Batch, model: Leased, prompts: Prompts) -> Script[None]:
-        """Noise, denoise, decode; what was stopped is left out."""
+    def _draw_round(self, batch: _Batch, model: Leased, prompts: Sequence[Prompts]) -> Script[None]:
+        """Noise, denoise, enlarge and denoise again, decode; what was stopped is left out."""
         self._batch = batch
-        self._say_step(batch, 0)
-        self._add(batch, model, prompts)
-        while batch.drawing:
-            yield "images"
-        if self._failure is not None:
-            raise self._failure.to_exception()
+        for number, step in enumerate(self._passes):
+            if number and self._stopped:
+                batch.done.clear()  # what has had its first pass only is not finished
+                break
+            starts = self._starts(batch, step, model)
+            batch.begin(number)
+            self._say_step(batch, 0)
+            for index in batch.indices if step.enlarged is None else starts:
+                self._add(batch, index, model, prompts[number], starts.get(index))
+            while batch.drawing:
+                yield "images"
+            if self._failure is not None:
+                raise self._failure.to_exception()
+            yield "turn"
         self._finish(batch, model)
         self._batch = None
 
-    def _add(self, batch: _Batch, model: Leased, prompts: Prompts) -> None:
-        studio = self._studio
-        denoiser = TiledDenoiser(model.denoiser) if self._request.tiling else model.denoiser
-        shape = model.checkpoint.latent_shape(*self._size)
-        for index in batch.indices:
-            watch = Watch(
-                progress=partial(self._progress, batch, model, index),
-                done=partial(self._done, batch, index),
-                error=partial(self._fail, batch),
-            )
-            run = image_run(
-                self._request,
-                index,
-                self.spec.job_id,
-                denoiser,
-                prompts,
-                shape,
-                studio.machine.device,
-                watch,
-            )
-            studio.loop.add(run)
+    def _starts(self, batch: _Batch, step: Pass, model: Leased) -> dict[int, Start]:
+        """What each picture of the pass starts from; nothing where that is noise alone."""
+        if step.enlarged is not None:
+            done, batch.done = sorted(batch.done.items()), {}
+            latents = [one for _, one in done]
+            larger = between(step, latents, model, self._studio.manager.release_unused)
+            return {
+                index: Start(one, step.schedule, step.steps)
+                for (index, _), one in zip(done, larger, strict=True)
+            }
+        source, request = self._source, self._request
+        if source is None or not isinstance(request, Img2Img):
+            return {}
+        device = self._studio.machine.device
+        shape = model.checkpoint.latent_shape(*step.size)
+
+        def start(index: int) -> Start:
+            noise = noise_of(request, index, shape, device)
+            latents = starting_latents(request, source.latents, source.mask, noise)
+            multiplier = request.noise_multiplier
+            return Start(latents, step.schedule, step.steps, multiplier, source.mask)
+
+        return {index: start(index) for index in batch.indices}
+
+    def _add(
+        self, batch: _Batch, index: int, model: Leased, prompts: Prompts, start: Start | None
+    ) -> None:
+        """Let a picture of the batch join the step loop; one that takes no step is done."""
+        step = self._passes[batch.number]
+        if start is not None and not step.steps:
+            batch.done[index] = start.latents
+            return
+        watch = Watch(
+            progress=partial(self._progress, batch, model, index),
+            done=partial(self._done, batch, index),
+            error=partial(self._fail, batch),
+        )
+        tiling = self._request.tiling
+        denoiser = TiledDenoiser(model.denoiser) if tiling else model.denoiser
+        run = image_run(
+            step.request,
+            index,
+            self.spec.job_id,
+            denoiser,
+            prompts,
+            model.checkpoint.latent_shape(*step.size),
+            self._studio.machine.device,
+            watch,
+            start,
+        )
+        batch.drawing.add(index)
+        self._studio.loop.add(run)
 
     def _finish(self, batch: _Batch, model: Leased) -> None:
         """Decode the batch's latents and send the pictures, or put them before the jury."""
@@ -221,6 +297,8 @@ class Txt2ImgDrawing:
         latents, make_room = [one for _, one in done], self._studio.manager.release_unused
         decoder = TiledDecoder(model.decoder) if self._request.tiling else model.decoder
         pictures = decode(decoder, latents, make_room)
+        if self._source is not None:
+            pictures = [self._source.finished(one) for one in pictures]
         seconds = time.perf_counter() - batch.begun
         images: list[JobImage] = []
         for (index, _), pixels in zip(done, pictures, strict=True):
@@ -247,7 +325,8 @@ class Txt2ImgDrawing:
     def _preview(self, batch: _Batch, model: Leased, index: int, denoised: Tensor) -> None:
         budget, previewer = batch.previews, self._studio.previewer
         with budget.counted() as allowed:
-            jpeg = previewer.picture(model.sketcher, denoised, *self._size, allowed)
+            size = self._passes[batch.number].size
+            jpeg = previewer.picture(model.sketcher, denoised, *size, allowed)
             if jpeg is not None:
                 place = index // self._request.best_of
                 self._studio.emit(JobPreview(self.spec.job_id, place, jpeg))
@@ -274,13 +353,15 @@ class Txt2ImgDrawing:
     def _say_step(self, batch: _Batch, step: int) -> None:
         """Report a batch's step: all its images have done that many."""
         now, (last_step, last_time) = time.perf_counter(), batch.said
-        steps, count = self._request.steps, self._request.count
+        steps, count = self._passes[batch.number].steps, self._request.count
         soon = 1 < step < steps and now - last_time < _QUIET_SECONDS
         if soon or step == last_step:
             return
         batch.said = step, now
-        seconds = (now - batch.begun) / step if step else None
-        done, whole = batch.round * steps + step, batch.rounds * steps
+        seconds = (now - batch.begun_pass) / step if step else None
+        taken = [one.steps for one in self._passes]
+        done = batch.round * sum(taken) + sum(taken[: batch.number]) + step
+        whole = batch.rounds * sum(taken)
         self._studio.emit(JobStep(self.spec.job_id, done, whole, batch.first, count, seconds))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from webui.core.requests import Txt2Img
+from webui.core.draw_request import DrawRequest
 from webui.core.samplers import SAMPLERS
 from webui.engine.evaluation import SamplerFunction
 from webui.engine.levels import NoiseLevels
@@ -36,7 +36,7 @@ class SamplingPlan:
     brownian_points: list[float]
 
 
-def plan_sampling(request: Txt2Img, levels: NoiseLevels) -> SamplingPlan:
+def plan_sampling(request: DrawRequest, levels: NoiseLevels) -> SamplingPlan:
     """The sampler, its parameters and the noise levels that a request names.
 
     ``levels`` is the checkpoint's own table. Names that are unknown and levels that leave no room
@@ -54,7 +54,7 @@ def plan_sampling(request: Txt2Img, levels: NoiseLevels) -> SamplingPlan:
     )
 
 
-def visited(request: Txt2Img, levels: NoiseLevels) -> Tensor:
+def visited(request: DrawRequest, levels: NoiseLevels) -> Tensor:
     """The noise levels of a run: [steps + 1] descending, float32 on the CPU.
 
     "Automatic" takes the sampler's own. Some samplers leave out the level before the last (k-

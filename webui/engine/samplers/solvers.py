@@ -13,8 +13,8 @@ from typing import Any
 
 from torch import Tensor
 
+from webui.core.draw_request import DrawRequest
 from webui.core.registry import Registry
-from webui.core.requests import Txt2Img
 from webui.engine.evaluation import Sampling
 from webui.engine.levels import NoiseLevels
 from webui.engine.samplers import ddpm, dpm, dpmpp, euler, multistep, own_levels
@@ -24,10 +24,10 @@ from webui.engine.samplers.restart import restart
 from webui.engine.samplers.schedules import Spacing
 from webui.engine.samplers.unipc import unipc
 
-Options = Callable[[Txt2Img, NoiseLevels], Mapping[str, Any]]
+Options = Callable[[DrawRequest, NoiseLevels], Mapping[str, Any]]
 """Keyword arguments of a solver that a request sets."""
 
-Ladder = Callable[[Txt2Img, NoiseLevels, int], Tensor]
+Ladder = Callable[[DrawRequest, NoiseLevels, int], Tensor]
 """Noise levels [steps + 1] of a solver's own."""
 
 
@@ -79,20 +79,20 @@ class Solver:
     points: Callable[[Tensor], list[float]] = field(default=no_points)
 
 
-def _eta(request: Txt2Img, _levels: NoiseLevels) -> Mapping[str, Any]:
+def _eta(request: DrawRequest, _levels: NoiseLevels) -> Mapping[str, Any]:
     return {} if request.eta is None else {"eta": request.eta}
 
 
-def _s_noise(request: Txt2Img, _levels: NoiseLevels) -> Mapping[str, Any]:
+def _s_noise(request: DrawRequest, _levels: NoiseLevels) -> Mapping[str, Any]:
     return {"s_noise": request.s_noise}
 
 
-def _churn(request: Txt2Img, _levels: NoiseLevels) -> Mapping[str, Any]:
+def _churn(request: DrawRequest, _levels: NoiseLevels) -> Mapping[str, Any]:
     most = request.s_tmax or float("inf")
     return {"churn": Churn(request.s_churn, request.s_tmin, most, request.s_noise)}
 
 
-def _unipc(request: Txt2Img, _levels: NoiseLevels) -> Mapping[str, Any]:
+def _unipc(request: DrawRequest, _levels: NoiseLevels) -> Mapping[str, Any]:
     return {
         "variant": request.unipc_variant,
         "order": request.unipc_order,
@@ -100,11 +100,11 @@ def _unipc(request: Txt2Img, _levels: NoiseLevels) -> Mapping[str, Any]:
     }
 
 
-def _table(_request: Txt2Img, levels: NoiseLevels) -> Mapping[str, Any]:
+def _table(_request: DrawRequest, levels: NoiseLevels) -> Mapping[str, Any]:
     return {"levels": levels}
 
 
-def spacing_of(request: Txt2Img) -> Spacing:
+def spacing_of(request: DrawRequest) -> Spacing:
     """What the request tells schedules."""
     return Spacing(
         sigma_min=request.sigma_min,
@@ -115,19 +115,19 @@ def spacing_of(request: Txt2Img) -> Spacing:
     )
 
 
-def _unipc_levels(request: Txt2Img, levels: NoiseLevels, steps: int) -> Tensor:
+def _unipc_levels(request: DrawRequest, levels: NoiseLevels, steps: int) -> Tensor:
     return own_levels.unipc_levels(levels, steps, request.unipc_skip)
 
 
-def _lcm_levels(_request: Txt2Img, levels: NoiseLevels, steps: int) -> Tensor:
+def _lcm_levels(_request: DrawRequest, levels: NoiseLevels, steps: int) -> Tensor:
     return own_levels.lcm_levels(levels, steps)
 
 
-def _tcd_levels(_request: Txt2Img, levels: NoiseLevels, steps: int) -> Tensor:
+def _tcd_levels(_request: DrawRequest, levels: NoiseLevels, steps: int) -> Tensor:
     return own_levels.tcd_levels(levels, steps)
 
 
-def _ends(request: Txt2Img, levels: NoiseLevels, steps: int) -> Tensor:
+def _ends(request: DrawRequest, levels: NoiseLevels, steps: int) -> Tensor:
     """For solvers that only take the ends: what lies between places their progress."""
     low, high = spacing_of(request).ends(levels)
     return own_levels.geometric_levels(low, high, steps)

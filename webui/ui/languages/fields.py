@@ -4,6 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+_SECOND_PASS: Mapping[str, str] = {
+    "Hires. fix": "高分辨率修复",
+    "Draw at the size above, enlarge, then draw over the enlarged picture: large pictures that "
+    "hold together.": "先按上面的尺寸绘制，放大后再重绘一遍：得到结构完整的大图。",
+    "Upscaler": "放大算法",
+    "What enlarges between the passes; the latent ones need a denoising strength of about 0.55 or "
+    "more.": "两遍之间用什么放大；潜空间类算法需要约 0.55 以上的重绘幅度。",
+    "Hires steps": "高分步数",
+    "Steps of the second pass; 0 means as many as the first.": "第二遍的步数；0 表示与第一遍相同。",
+    "Denoising strength": "重绘幅度",
+    "How much of the enlarged picture is drawn anew: 0 nothing, 1 everything.": "放大后的图片有"
+    "多少要重新绘制：0 不重绘，1 全部重绘。",
+    "Upscale by": "放大倍数",
+    "How many times larger the picture becomes, unless a size is given.": "图片放大的倍数；"
+    "若指定了尺寸则以尺寸为准。",
+    "Resize width to": "将宽度调整为",
+    "In pixels; 0 follows from the height, or from Upscale by where both are 0.": "以像素为单位；"
+    "0 表示随高度而定，两者都为 0 时按放大倍数。",
+    "Resize height to": "将高度调整为",
+    "In pixels; 0 follows from the width, or from Upscale by where both are 0.": "以像素为单位；"
+    "0 表示随宽度而定，两者都为 0 时按放大倍数。",
+    "Hires sampling method": "高分采样方法",
+    "The second pass's sampling method.": "第二遍的采样方法。",
+    "Hires schedule type": "高分调度类型",
+    "The second pass's schedule.": "第二遍的调度。",
+    "Hires CFG Scale": "高分提示词引导系数",
+    "The second pass's CFG scale; 0 means the first pass's.": "第二遍的引导系数；0 表示与第一遍"
+    "相同。",
+    "Hires prompt": "高分提示词",
+    "The second pass's prompt; empty means the first pass's.": "第二遍的提示词；留空则与第一遍"
+    "相同。",
+    "Hires negative prompt": "高分反向提示词",
+    "The second pass's negative prompt; empty means the first pass's.": "第二遍的反向提示词；留空"
+    "则与第一遍相同。",
+    "Image": "图片",
+    "The picture to start from: the id that POST /api/v1/inputs gave it.": "起始图片："
+    "POST /api/v1/inputs 返回的编号。",
+    "Mask": "蒙版",
+    "Where to draw: a picture's id as for the image; what is light in it (or opaque, where it has "
+    "no colours) is drawn over.": "绘制的位置：与图片一样给出编号；其中明亮（无颜色时则为不透明）"
+    "的部分会被重绘。",
+    "How much of the picture is drawn anew: 0 nothing, 1 everything.": "图片有多少要重新绘制："
+    "0 不重绘，1 全部重绘。",
+    "Resize mode": "缩放模式",
+    "What happens where the picture has another shape than width and height.": "图片的比例与宽高"
+    "不同时如何处理。",
+    "Noise multiplier": "噪声倍率",
+    "Multiplies the noise that is put on the picture; less keeps it softer.": "加到图片上的噪声的"
+    "倍率；越小越柔和。",
+    "Mask blur": "蒙版模糊",
+    "How far the mask's edge is softened, in pixels.": "蒙版边缘柔化的范围，以像素为单位。",
+    "Mask mode": "蒙版模式",
+    "Whether what is masked or what is not masked is drawn over.": "重绘蒙版内还是蒙版外的内容。",
+    "Masked content": "蒙版内容",
+    "What is under the mask to begin with: colours around it, the picture itself, noise, or "
+    "nothing.": "蒙版下起初是什么：周围的颜色、图片本身、噪声或空白。",
+    "Inpaint area": "重绘区域",
+    "Only masked draws the part around the mask at full width and height, and puts it back into "
+    "the picture.": "“Only masked”以完整的宽高绘制蒙版周围的部分，再放回图片中。",
+    "Only masked padding": "蒙版边缘预留像素",
+    "How much around the mask is part of what is drawn, in pixels.": "绘制时蒙版四周一并包含的"
+    "范围，以像素为单位。",
+}
 _SAMPLING: Mapping[str, str] = {
     "Eta": "Eta 值",
     "How much fresh noise each step adds; empty means as much as the sampling method does by "
@@ -134,6 +197,7 @@ _REQUESTS: Mapping[str, str] = {
     "CLIP score": "CLIP 评分",
     "Measure with CLIP how well the picture fits the prompt, and note it with the parameters.": ""
     "用 CLIP 衡量图片与提示词的契合程度，并记入参数。",
+    **_SECOND_PASS,
     **_SAMPLING,
     **_GUIDANCE,
 }

@@ -159,6 +159,7 @@ _PRIVATE: dict[str, Any] = {
 }
 
 SECTIONS: dict[Section, str] = {
+    "hires": TEXTS["hires"],
     "advanced": TEXTS["advanced"],
     "sampling": TEXTS["sampling"],
     "guidance": TEXTS["guidance"],

@@ -1,0 +1,88 @@
+"""Sizes of second passes and of pictures that are drawn over; what counts as how many steps."""
+
+from __future__ import annotations
+
+import pytest
+
+from webui.core.errors import InvalidRequest
+from webui.core.requests import Img2Img, Txt2Img, drawn_from
+from webui.core.sizes import hires_size, partial_steps, second_pass_steps, within
+
+
+@pytest.mark.parametrize(
+    ("size", "scale", "wanted", "scaled", "final"),
+    [
+        ((512, 512), 2.0, (0, 0), (1024, 1024), (1024, 1024)),
+        ((512, 768), 1.5, (0, 0), (768, 1152), (768, 1152)),
+        ((512, 512), 1.05, (0, 0), (536, 536), (536, 536)),
+        ((512, 768), 2.0, (768, 0), (768, 1152), (768, 1152)),
+        ((512, 768), 2.0, (0, 768), (512, 768), (512, 768)),
+        ((512, 512), 2.0, (1024, 768), (1024, 1024), (1024, 768)),
+        ((512, 512), 2.0, (768, 1024), (1024, 1024), (768, 1024)),
+        ((768, 512), 2.0, (1024, 1024), (1536, 1024), (1024, 1024)),
+        ((8, 8), 1.0, (0, 0), (8, 8), (8, 8)),
+    ],
+)
+def test_what_a_second_pass_draws_at(
+    size: tuple[int, int],
+    scale: float,
+    wanted: tuple[int, int],
+    scaled: tuple[int, int],
+    final: tuple[int, int],
+) -> None:
+    found = hires_size(size, scale, wanted)
+    assert (found.scaled, found.final) == (scaled, final)
+
+
+@pytest.mark.parametrize(
+    ("steps", "strength", "second", "partial"),
+    [  # A1111's setup_img2img_steps, with and without a number of steps of its own
+        (20, 0.5, (40, 20), (20, 11)),
+        (20, 0.7, (28, 20), (20, 15)),
+        (20, 0.75, (26, 20), (20, 16)),
+        (20, 1.0, (20, 20), (20, 20)),
+        (20, 0.01, (2000, 20), (20, 1)),
+        (1, 0.3, (3, 1), (1, 1)),
+        (20, 0.0, (0, 0), (20, 0)),
+    ],
+)
+def test_how_many_steps_are_taken(
+    steps: int, strength: float, second: tuple[int, int], partial: tuple[int, int]
+) -> None:
+    assert second_pass_steps(steps, strength) == second
+    assert partial_steps(steps, strength) == partial
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((640, 480), (640, 480)), ((641, 487), (640, 480)), ((3, 3), (8, 8)),
+     ((8192, 4096), (4096, 2048)), ((100, 10_000), (40, 4096))],
+)  # fmt: skip
+def test_a_pictures_own_size(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert within(size, 4096) == expected
+
+
+def test_names_of_a_second_pass_may_be_written_as_anybody_does() -> None:
+    request = Txt2Img(hires=True, hires_sampler="DPM++ 2M Karras", hires_upscaler="latent")
+    assert (request.hires_sampler, request.hires_scheduler) == ("DPM++ 2M", "Karras")
+    assert request.hires_upscaler == "Latent"
+    same = Txt2Img(hires_sampler="use same", hires_scheduler="karras")
+    assert (same.hires_sampler, same.hires_scheduler) == ("Use same", "Karras")
+    for field in ("hires_sampler", "hires_scheduler"):
+        with pytest.raises(InvalidRequest) as told:
+            Txt2Img.from_mapping({field: "nonesuch"})
+        assert told.value.field == field
+
+
+def test_a_second_pass_that_would_be_too_large_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="4096×4096") as told:
+        Txt2Img(width=2048, height=2048, hires=True)
+    assert told.value.field == "hires_scale"
+    assert Txt2Img(width=2048, height=2048).final_size == (2048, 2048)
+
+
+def test_a_request_comes_back_as_its_own_kind() -> None:
+    from dataclasses import asdict
+
+    for request in (Txt2Img(prompt="a", hires=True), Img2Img(prompt="a", init_image="b" * 64)):
+        assert drawn_from(asdict(request)) == request

@@ -1,0 +1,59 @@
+"""Pictures brought to another size: pure functions of 8-bit pictures [H, W, 3]."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Picture = NDArray[np.uint8]
+"""[H, W, 3], 0..255."""
+
+JUST, CROP, FILL, LATENT = (
+    "Just resize",
+    "Crop and resize",
+    "Resize and fill",
+    "Just resize (latent upscale)",
+)
+
+
+def stretched(picture: Picture, width: int, height: int, *, nearest: bool = False) -> Picture:
+    """The picture at that size whatever its shape, by Lanczos as A1111 resizes."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    kind = Image.Resampling.NEAREST if nearest else Image.Resampling.LANCZOS
+    return np.asarray(Image.fromarray(picture).resize((width, height), kind))
+
+
+def covering(picture: Picture, width: int, height: int) -> Picture:
+    """The middle of the picture, enlarged until it covers width × height ("Crop and resize")."""
+    scaled = stretched(picture, *_scaled(picture, width, height, cover=True))
+    top, left = (scaled.shape[0] - height) // 2, (scaled.shape[1] - width) // 2
+    return scaled[top : top + height, left : left + width]
+
+
+def filled(picture: Picture, width: int, height: int) -> Picture:
+    """The whole picture in the middle of width × height, the rest filled with the colours of its
+    edge ("Resize and fill")."""
+    scaled = stretched(picture, *_scaled(picture, width, height, cover=False))
+    rows, columns = height - scaled.shape[0], width - scaled.shape[1]
+    margins = ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0))
+    return np.pad(scaled, margins, mode="edge")
+
+
+def resized(picture: Picture, mode: str, width: int, height: int) -> Picture:
+    """The picture at that size by one of A1111's resize modes."""
+    if mode == CROP:
+        return covering(picture, width, height)
+    return filled(picture, width, height) if mode == FILL else stretched(picture, width, height)
+
+
+def _scaled(picture: Picture, width: int, height: int, *, cover: bool) -> tuple[int, int]:
+    """The picture's size with its own shape: as small as covers the other, or as large as fits."""
+    rows, columns = picture.shape[:2]
+    is_wide = columns * height > width * rows
+    if is_wide == cover:  # its height is the one that fits
+        side = max(columns * height // rows, 1)
+        return (max(side, width) if cover else side), height
+    side = max(rows * width // columns, 1)
+    return width, (max(side, height) if cover else side)
