@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -54,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_eval(commands.add_parser("eval", help="draw prompts and measure what is in the pictures"))
     _add_rank(commands.add_parser("rank", help="order pictures by how well they fit a prompt"))
     _add_label(commands.add_parser("label", help="say which of some labels fits a picture"))
+    convert = commands.add_parser(
+        "convert-upscaler", help="make a .safetensors file of a pickled upscaling model"
+    )
+    convert.add_argument("file", type=Path, nargs="+", help="a .pth, .pt, .ckpt or .bin file")
+    convert.set_defaults(run=_convert)
     doctor = commands.add_parser("doctor", help="say what is installed, and what is wrong")
     doctor.add_argument("--json", action="store_true", help="print JSON")
     flags.add_settings(doctor, flags.SETTING_FLAGS)
@@ -181,6 +187,13 @@ def _doctor(args: argparse.Namespace) -> int:
     from webui.doctor import examine
 
     return examine(_settings(args), as_json=args.json)
+
+
+def _convert(args: argparse.Namespace) -> int:
+    convert = importlib.import_module("webui.engine.upscalers.convert").convert
+    for path in args.file:
+        print(f"{path} is now {convert(path)}")
+    return 0
 
 
 def _eval(args: argparse.Namespace) -> int:

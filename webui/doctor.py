@@ -115,11 +115,16 @@ def _cannot_write(folder: Path) -> str | None:
 def _models(settings: Settings) -> Iterator[Finding]:
     with closing(Catalog(settings.paths.models)) as catalog:
         found, problems = catalog.checkpoints(), catalog.problems()
+        upscalers = catalog.upscalers()
     for ref in found:
         size = f"native size {ref.native_size}"
         yield Finding("ok", f"Checkpoint {ref.name}: {ref.family}, {ref.prediction}, {size}")
     for name, sentence in problems:
         yield Finding("warning", f"{name}: {sentence}", "It is left out of the checkpoint list.")
+    for file in upscalers.files:
+        yield Finding("ok", f"Upscaler {file.ref.name}: enlarges {file.scale} times")
+    for name, info in upscalers.problems:
+        yield Finding("warning", f"{name}: {info.message}", "It is left out of the upscalers.")
     if not found:
         folder = settings.paths.models / "checkpoints"
         mend = f"Put a Stable Diffusion 1.x .safetensors file into {folder}."

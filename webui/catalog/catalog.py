@@ -17,6 +17,7 @@ from webui.catalog.identify import identify_file
 from webui.catalog.networks import Kind, Network, networks
 from webui.catalog.places import places
 from webui.catalog.scan import SUFFIX, Candidate, scan
+from webui.catalog.upscalers import Upscalers, find_upscalers
 from webui.core.errors import EaselError, ErrorInfo, ModelError, NotFound, UnsafeFile
 from webui.core.models import ModelRef
 
@@ -60,6 +61,10 @@ class Catalog:
     def networks(self, kind: Kind) -> tuple[Network, ...]:
         """The files of a kind by the names that prompts call them by; see :mod:`.networks`."""
         return networks(self.models_dir, self.installation, kind)
+
+    def upscalers(self) -> Upscalers:
+        """What enlarges pictures: the built-in methods and the model files."""
+        return find_upscalers(self.models_dir, self.installation)
 
     def default(self) -> ModelRef | None:
         """The checkpoint meant when none is named: the first of the user's own, else the

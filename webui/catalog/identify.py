@@ -68,6 +68,17 @@ def refused(name: str, what: str) -> ModelError:
     return ModelError(f"{name!r} is {what}; {ONLY}.")
 
 
+def elsewhere(shapes: Shapes, folder: str) -> str | None:
+    """The end of the sentence for a file in ``models/folder`` that is of another folder's kind.
+
+    None for one that is not known to be.
+    """
+    home = next((home for fits, home, _ in _KINDS if fits(shapes)), folder)
+    if home == folder:
+        return None
+    return f"is {_CALLED[home]}, not {_CALLED[folder]}; move it to models/{home}."
+
+
 def _prediction(header: Header) -> Prediction:
     said = {
         header.metadata.get(key, "").casefold()
@@ -79,6 +90,9 @@ def _prediction(header: Header) -> Prediction:
 
 def _other(shapes: Shapes) -> str:
     """The end of the sentence for a file that holds no UNet of ours."""
+    found = elsewhere(shapes, "checkpoints")
+    if found is not None:
+        return found
     for fits, what in _OTHERS:
         if fits(shapes):
             return what
@@ -106,31 +120,41 @@ def _size(shape: tuple[int, ...], axis: int) -> int:
     return shape[axis] if axis < len(shape) else 0
 
 
-def _belongs(what: str, folder: str) -> str:
-    return f"is {what}, not a checkpoint; move it to models/{folder}."
-
-
-_OTHERS: tuple[tuple[Callable[[Shapes], bool], str], ...] = (
-    (lambda s: _ends(s, *_LORA_ENDS), _belongs("a LoRA", "lora")),
+_KINDS: tuple[tuple[Callable[[Shapes], bool], str, str], ...] = (
+    (lambda s: _ends(s, *_LORA_ENDS), "lora", "a LoRA"),
     (
         lambda s: _starts(s, "control_model.", "controlnet_") or _holds(s, "input_hint_block."),
-        _belongs("a ControlNet", "controlnet"),
+        "controlnet",
+        "a ControlNet",
     ),
-    (lambda s: _holds(s, "joint_blocks."), f"is a Stable Diffusion 3 checkpoint; {ONLY}."),
-    (lambda s: _holds(s, "double_blocks."), f"is a Flux checkpoint; {ONLY}."),
-    (lambda s: _starts(s, _UNET), f"is a checkpoint of another kind; {ONLY}."),
+    (
+        lambda s: _starts(s, _UNET) or _holds(s, "joint_blocks.") or _holds(s, "double_blocks."),
+        "checkpoints",
+        "a checkpoint",
+    ),
     (
         lambda s: _starts(s, "decoder.conv_in", "first_stage_model.decoder.conv_in"),
-        _belongs("a VAE", "vae"),
+        "vae",
+        "a VAE",
     ),
     (
         lambda s: len(s) <= 4 and any(k in s for k in ("emb_params", "clip_l", "clip_g")),
-        _belongs("an embedding", "embeddings"),
+        "embeddings",
+        "an embedding",
     ),
     (
         lambda s: _starts(s, "conv_first.", "model.0.weight", "model.1.sub."),
-        _belongs("an upscaler", "upscalers"),
+        "upscalers",
+        "an upscaler",
     ),
+)
+"""What tells a kind of file, the folder below ``models`` where it belongs, and what it is."""
+_CALLED = {folder: what for _, folder, what in _KINDS}
+
+_OTHERS: tuple[tuple[Callable[[Shapes], bool], str], ...] = (
+    (lambda s: _holds(s, "joint_blocks."), f"is a Stable Diffusion 3 checkpoint; {ONLY}."),
+    (lambda s: _holds(s, "double_blocks."), f"is a Flux checkpoint; {ONLY}."),
+    (lambda s: _starts(s, _UNET), f"is a checkpoint of another kind; {ONLY}."),
     (
         lambda s: _starts(s, "down_blocks.", "text_model."),
         "is one part of a diffusers model; put its whole folder, with model_index.json, here.",

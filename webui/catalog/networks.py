@@ -1,4 +1,4 @@
-"""LoRAs, embeddings and VAEs as files: found and described from their headers, never loaded."""
+"""LoRAs, embeddings, VAEs, upscalers as files: found, described from headers, never loaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from webui.catalog.places import places
 from webui.catalog.scan import SUFFIX
 from webui.core.errors import EaselError
 
-Kind = Literal["lora", "embeddings", "vae", "checkpoints"]
+Kind = Literal["lora", "embeddings", "vae", "checkpoints", "upscalers"]
 
 MAX_FILES = 20_000
 """Of one kind; further ones are not looked at."""
@@ -52,7 +52,7 @@ def networks(models_dir: Path, installation: str, kind: Kind) -> tuple[Network, 
     """
     found: dict[str, Network] = {}
     for folder in places(models_dir, installation, kind):
-        for path in _files(folder):
+        for path in files(folder, (SUFFIX,)):
             name = path.name[: -len(SUFFIX)]
             found.setdefault(name, Network(kind, name, path))
             if len(found) >= MAX_FILES:
@@ -127,20 +127,20 @@ def _no_constant(name: str) -> float:
     raise ValueError(name)
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """The safetensors files below a folder in the order of their names, hidden ones left out.
+def files(root: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """The files below a folder that end so, in the order of their names, hidden ones left out.
 
     Links are followed, each folder is entered once.
     """
     seen: set[tuple[int, int]] = set()
-    for folder, names, files in os.walk(root, followlinks=True):
+    for folder, names, found in os.walk(root, followlinks=True):
         depth = len(Path(folder).relative_to(root).parts)
         if depth > MAX_DEPTH or not _is_new(folder, seen):
             names.clear()
             continue
         names[:] = sorted(n for n in names if not n.startswith("."))
-        for name in sorted(files):
-            if name.casefold().endswith(SUFFIX) and not name.startswith("."):
+        for name in sorted(found):
+            if name.casefold().endswith(suffixes) and not name.startswith("."):
                 yield Path(folder, name)
 
 

@@ -90,6 +90,12 @@ class Machine:
             return torch.bfloat16
         return self.dtype
 
+    def pixel_dtype(self, weights: int) -> torch.dtype:  # noqa: ARG002  as the others
+        """What a model from pictures to pictures computes in: half the precision on a GPU only, and
+        never bfloat16, whose 8 bits would be seen in 8-bit pictures."""
+        halves = self.device.type in ("cuda", "xpu") and self.dtype is not torch.float32
+        return torch.float16 if halves else torch.float32
+
     @property
     def memory_format(self) -> torch.memory_format:
         """The layout convolutions are fastest in."""

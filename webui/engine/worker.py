@@ -43,7 +43,8 @@ from webui.core.requests import Series
 if TYPE_CHECKING:
     from webui.engine.clip.measuring import Measuring
     from webui.engine.pipelines.series import SeriesDrawing
-    from webui.engine.pipelines.txt2img import Script, Txt2ImgDrawing, Wait
+    from webui.engine.pipelines.txt2img import Txt2ImgDrawing
+    from webui.engine.pipelines.waiting import Script, Wait
 
 Emit = Callable[[WorkerEvent], None]
 

@@ -13,7 +13,7 @@ from webui.core.models import ModelRef
 from webui.engine.evaluation import Denoiser
 from webui.engine.levels import NoiseLevels
 
-Role = Literal["text", "denoiser", "decoder", "preview", "clip"]
+Role = Literal["text", "denoiser", "decoder", "preview", "clip", "upscaler"]
 
 
 class Component(Protocol):

@@ -188,6 +188,7 @@ class ModelManager:
             "decoder": self.machine.decode_dtype,
             "preview": self.machine.decode_dtype,
             "clip": self.machine.text_dtype,
+            "upscaler": self.machine.pixel_dtype,
         }
         return choose[role](checkpoint.weights(role))
 

@@ -14,7 +14,8 @@ from typing import Literal, cast
 from webui.core.messages import JobImage, JobPhase, JobPreview, JobSpec, JobStep, WorkerEvent
 from webui.core.requests import Series
 from webui.engine.pipelines.stages import Studio
-from webui.engine.pipelines.txt2img import Script, Txt2ImgDrawing, Wait
+from webui.engine.pipelines.txt2img import Txt2ImgDrawing
+from webui.engine.pipelines.waiting import Script, Wait
 
 
 @dataclass(slots=True, eq=False)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
-from typing import Literal, TypeVar, cast
+from typing import Literal, cast
 
 from torch import Tensor
 
@@ -20,7 +20,7 @@ from webui.core.seeds import image_seed, resolve_seed
 from webui.engine.clip.judge import ClipJudge
 from webui.engine.evaluation import Prompts
 from webui.engine.families.base import Role, TextEncoder
-from webui.engine.models.manager import Leased, NoRoom
+from webui.engine.models.manager import Leased
 from webui.engine.pipelines.candidates import Jury, Selection, rounds
 from webui.engine.pipelines.passes import Pass, between, passes_of
 from webui.engine.pipelines.source import Drawn, prepare, starting_latents, to_tensor
@@ -37,15 +37,9 @@ from webui.engine.pipelines.stages import (
     size_of,
     texts_of,
 )
+from webui.engine.pipelines.waiting import Script, patiently
 from webui.engine.preview import PreviewBudget
 from webui.engine.tiling import TiledDecoder, TiledDenoiser
-
-T = TypeVar("T")
-
-Wait = Literal["turn", "images", "room"]
-"""What a script waits for: its next turn, its images in the step loop, or memory others hold."""
-
-Script = Generator[Wait, None, T]
 
 _QUIET_SECONDS = 0.04
 """At most so often is a step reported, but for a batch's first and last."""
@@ -110,14 +104,14 @@ class Txt2ImgDrawing:
         """
         with ExitStack() as leases:
             leases.callback(self._studio.loop.stop, self.spec.job_id)
-            embeddings = yield from _patiently(self._encode)
-            model = yield from _patiently(partial(self._load, leases))
+            embeddings = yield from patiently(self._encode)
+            model = yield from patiently(partial(self._load, leases))
             prompts = [self._prompts(step, embeddings, model) for step in self._passes]
             request = self._request
             if isinstance(request, Img2Img):
                 self._source = self._prepare(request, model)
             if request.judged:
-                self._jury = yield from _patiently(partial(self._load_jury, leases))
+                self._jury = yield from patiently(partial(self._load_jury, leases))
             for first in range(0, request.count, request.batch_size):
                 if self.interrupted:
                     return
@@ -363,14 +357,3 @@ class Txt2ImgDrawing:
         done = batch.round * sum(taken) + sum(taken[: batch.number]) + step
         whole = batch.rounds * sum(taken)
         self._studio.emit(JobStep(self.spec.job_id, done, whole, batch.first, count, seconds))
-
-
-def _patiently(work: Callable[[], T]) -> Script[T]:
-    """``work()`` on the next turn; again whenever there is more room, while there is none."""
-    yield "turn"
-    while True:
-        try:
-            return work()
-        except NoRoom:
-            pass
-        yield "room"
