@@ -18,11 +18,12 @@ from webui import __version__
 from webui.catalog import Catalog
 from webui.core.errors import EaselError, SetupError
 from webui.core.messages import JobImage
-from webui.core.requests import DrawRequest, Request, Series
+from webui.core.requests import DrawRequest, Request, Series, Upscale
 from webui.core.results import LOCAL_CALLER, JobEvent, SavedImage
 from webui.core.seeds import variation_seed
 from webui.jobs import Executor, InlineExecutor, Job, JobQueue, Journal, LocalExecutor
 from webui.jobs.completing import Completer
+from webui.jobs.enlarging import keep_enlarged
 from webui.jobs.series import grids_of, origin_of
 from webui.jobs.supplying import SupplyingExecutor
 from webui.library import Library
@@ -68,18 +69,20 @@ def open_services(
         record = Journal(journal or settings.paths.data, url=url)
         for sentence in library.warnings:
             log.warning("%s", sentence)
+        read = wildcards.wildcards if wildcards else None
+        completer = Completer(catalog, read, inputs, settings.upscaling)
         queue = JobQueue(
             record,
             SupplyingExecutor(make_executor(settings, worker), inputs.data),
-            resolve=Completer(catalog, wildcards.wildcards if wildcards else None, inputs),
-            keep=_keeper(catalog, library),
+            resolve=completer,
+            keep=_keeper(catalog, library, inputs),
             round_off=partial(grids_of, library),
             capacity=SHARED_JOBS if settings.jobs.batching == "shared" else 1,
             preview_every=settings.jobs.preview_every,
             limits=settings.limits,
         )
         stack.callback(queue.close)
-        yield Services(settings, catalog, library, queue, inputs, wildcards)
+        yield Services(settings, catalog, library, queue, inputs, wildcards, completer)
 
 
 def draw(settings: Settings, request: Request) -> Iterator[JobEvent]:
@@ -175,10 +178,14 @@ def make_executor(settings: Settings, worker: str = WORKER) -> Executor:
     return LocalExecutor(arguments, module=worker)
 
 
-def _keeper(catalog: Catalog, library: Library) -> Callable[[Job, JobImage], SavedImage]:
+def _keeper(
+    catalog: Catalog, library: Library, inputs: Inputs
+) -> Callable[[Job, JobImage], SavedImage]:
     """Save a finished picture with its parameters, and a grid with the last of a batch."""
 
     def keep(job: Job, image: JobImage) -> SavedImage:
+        if isinstance(job.request, Upscale):
+            return keep_enlarged(library, inputs, job, image)
         origin = origin_of(job, image.index)
         request = origin.request
         model_hash = catalog.model_hash(origin.model, wait=HASH_SECONDS)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from webui.catalog import Catalog
 from webui.jobs import JobQueue
+from webui.jobs.completing import Completer
 from webui.library import Library
 from webui.library.inputs import Inputs
 from webui.library.wildcards import WildcardFolder
@@ -23,3 +24,5 @@ class Services:
     inputs: Inputs
     wildcards: WildcardFolder | None = None
     """None where prompts may not make choices."""
+    completer: Completer | None = None
+    """What fills in requests, for settings that count from the next one on."""

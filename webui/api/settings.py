@@ -99,6 +99,8 @@ class SettingsRoutes:
         self._services.library.saving = settings.saving
         self._services.catalog.installation = settings.paths.installation
         self._services.queue.limits = settings.limits
+        if self._services.completer is not None:
+            self._services.completer.upscaling = settings.upscaling
         self._gate.admins = frozenset(settings.server.admins)
         self._gate.metrics_addresses = settings.server.metrics_addresses
         self._gate.names.configured = settings.server.allowed_hosts

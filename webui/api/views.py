@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from webui.core.params import Field, fields_of
-from webui.core.requests import Request, Series, Txt2Img, spent
+from webui.core.requests import Request, Series, Txt2Img, Upscale, spent
 from webui.core.results import Caller, JobEvent, JobProgress, SavedImage, Score
 
 if TYPE_CHECKING:
@@ -68,10 +68,11 @@ def series_view(series: Series) -> dict[str, Any]:
 
 
 def request_view(request: Request) -> dict[str, Any]:
-    """A request as it was asked, without the bytes of pictures that came with it.
-
-    Of a series it is the request that its pictures have in common.
+    """A request as it was asked, without the bytes of pictures that came with it, nor where models
+    lie. Of a series it is the request that its pictures have in common.
     """
+    if isinstance(request, Upscale):
+        return {name: value for name, value in asdict(request).items() if name != "models"}
     return asdict(request.base if isinstance(request, Series) else spent(request))
 
 

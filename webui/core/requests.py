@@ -26,6 +26,7 @@ from webui.core.measure import Measure
 from webui.core.models import ModelRef
 from webui.core.second_pass import INPAINT_AREAS, MASK_MODES, MASKED_CONTENTS, RESIZE_MODES
 from webui.core.sizes import hires_size
+from webui.core.upscale import Upscale
 
 __all__ = [
     "MAX_IMAGES",
@@ -38,6 +39,7 @@ __all__ = [
     "Series",
     "Txt2Img",
     "drawn_from",
+    "Upscale",
     "spent",
 ]
 
@@ -197,7 +199,7 @@ class Series:
         return self.base.prompt
 
 
-Request = DrawRequest | Measure | Series
+Request = DrawRequest | Measure | Series | Upscale
 
 
 def spent(request: Request) -> Request:

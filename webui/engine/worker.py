@@ -38,12 +38,13 @@ from webui.core.messages import (
     WorkerStats,
 )
 from webui.core.models import ModelRef
-from webui.core.requests import Series
+from webui.core.requests import Series, Upscale
 
 if TYPE_CHECKING:
     from webui.engine.clip.measuring import Measuring
     from webui.engine.pipelines.series import SeriesDrawing
     from webui.engine.pipelines.txt2img import Txt2ImgDrawing
+    from webui.engine.pipelines.upscale import Upscaling
     from webui.engine.pipelines.waiting import Script, Wait
 
 Emit = Callable[[WorkerEvent], None]
@@ -79,7 +80,7 @@ class _Job:
     """A job that the worker has taken up."""
 
     spec: JobSpec
-    drawing: Txt2ImgDrawing | Measuring | SeriesDrawing
+    drawing: Txt2ImgDrawing | Measuring | SeriesDrawing | Upscaling
     script: Script[None]
     wait: Wait = "turn"
 
@@ -154,11 +155,12 @@ class Worker:
         from webui.engine.clip.measuring import Measuring
         from webui.engine.pipelines.series import SeriesDrawing
         from webui.engine.pipelines.txt2img import Txt2ImgDrawing
+        from webui.engine.pipelines.upscale import Upscaling
 
         if spec.job_id in self._jobs:
             return
         self._emit(JobStarted(spec.job_id, spec.attempt))
-        kinds = {Measure: Measuring, Series: SeriesDrawing}
+        kinds = {Measure: Measuring, Series: SeriesDrawing, Upscale: Upscaling}
         drawing = kinds.get(type(spec.request), Txt2ImgDrawing)(spec, self._studio)
         self._jobs[spec.job_id] = _Job(spec, drawing, drawing.script())
 

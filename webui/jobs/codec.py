@@ -10,15 +10,16 @@ from typing import Any
 from webui.core.errors import EaselError, ErrorInfo
 from webui.core.measure import Measure
 from webui.core.models import ModelRef
-from webui.core.requests import Img2Img, Series, Txt2Img
+from webui.core.requests import Img2Img, Series, Txt2Img, Upscale
 from webui.core.results import JobProgress, SavedImage, Score
 from webui.jobs.record import Job
 
-_KINDS: dict[str, type[Txt2Img] | type[Img2Img] | type[Measure] | type[Series]] = {
+_KINDS: dict[str, type[Txt2Img | Img2Img | Measure | Series | Upscale]] = {
     "txt2img": Txt2Img,
     "img2img": Img2Img,
     "measure": Measure,
     "series": Series,
+    "upscale": Upscale,
 }
 
 COLUMNS = (

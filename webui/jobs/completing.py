@@ -12,13 +12,24 @@ from webui.core.measure import Measure
 from webui.core.models import ModelRef
 from webui.core.params import fields_of
 from webui.core.picture_fields import MAX_SIDE
-from webui.core.requests import Changes, DrawRequest, Img2Img, Request, Series, Txt2Img
+from webui.core.requests import (
+    Changes,
+    DrawRequest,
+    Img2Img,
+    Request,
+    Series,
+    Txt2Img,
+    Upscale,
+)
 from webui.core.seeds import image_seed, resolve_seed, variation_seed
 from webui.core.sizes import within
 from webui.core.sweep import at_once, drawing_order
+from webui.core.upscale import plan
+from webui.core.upscalers import NONE
 from webui.library.inputs import Inputs
 from webui.prompt.wildcard_lists import Wildcards
 from webui.prompt.wildcards import resolve, varies
+from webui.settings.sections import Upscaling
 
 NEGATIVE = "negative"
 """The stream of choices of negative prompts: see :func:`webui.prompt.wildcards.resolve`."""
@@ -28,24 +39,29 @@ class Completer:
     """The queue's ``resolve``: checkpoint, size, seed, and each picture's own prompt.
 
     ``wildcards`` gives what names in prompts stand for, or None where prompts are taken as they
-    are. ``inputs`` are the pictures that requests may start from. A request whose prompt varies
-    becomes a series of single pictures.
+    are. A request whose prompt varies becomes a series of single pictures. ``inputs`` are the
+    pictures that requests start from, ``upscaling`` how models go through them; that may be
+    replaced at any time.
     """
 
     def __init__(
         self,
         catalog: Catalog,
         wildcards: Callable[[], Wildcards] | None,
-        inputs: Inputs | None = None,
+        inputs: Inputs,
+        upscaling: Upscaling,
     ) -> None:
         self._catalog = catalog
         self._wildcards = wildcards
         self._inputs = inputs
+        self.upscaling = upscaling
 
     def __call__(self, request: Request) -> tuple[Request, ModelRef]:
         """The complete request, and the checkpoint it begins with."""
         if isinstance(request, Measure):
             return request, find_clip(self._catalog.models_dir, request.model)
+        if isinstance(request, Upscale):
+            return self._upscale(request)
         wildcards = self._wildcards() if self._wildcards else None
         if isinstance(request, Series):
             return self._series(request, wildcards)
@@ -54,6 +70,25 @@ class Completer:
             return whole, model
         pictures = [(one, model) for one in singles(whole)]
         return _made(Series(base=whole, cells=((),)), pictures, wildcards), model
+
+    def _upscale(self, request: Upscale) -> tuple[Upscale, ModelRef]:
+        """With its upscalers, and the sizes of its pictures, which are checked here."""
+        known = self._catalog.upscalers()
+        first = known.find(request.upscaler or NONE, field="upscaler")
+        second = known.find(request.upscaler_2 or NONE, field="upscaler_2")
+        found = [self._inputs.check(one, field="images") for one in request.images]
+        whole = replace(
+            request,
+            upscaler=first.name,
+            upscaler_2=second.name,
+            models=(first, second),
+            sizes=tuple((one.width, one.height) for one in found),
+            tile=self.upscaling.tile,
+            overlap=self.upscaling.overlap,
+        )
+        for size in whole.sizes:
+            plan(whole, *size)  # refuses what would become too large
+        return whole, first
 
     def _series(self, series: Series, wildcards: Wildcards | None) -> tuple[Series, ModelRef]:
         base, _ = self._filled(series.base)

@@ -10,7 +10,7 @@ from typing import Any
 
 from webui.core.errors import InvalidRequest, TooMany
 from webui.core.measure import Measure
-from webui.core.requests import DrawRequest, Request, Series
+from webui.core.requests import DrawRequest, Request, Series, Upscale
 from webui.core.results import Caller
 from webui.jobs.record import Job
 from webui.settings.sections import Limits
@@ -138,6 +138,8 @@ def pixels(request: Request) -> int:
     """How many pixels a complete request draws, candidates included: pictures × width × height."""
     if isinstance(request, Measure):
         return 0
+    if isinstance(request, Upscale):
+        return request.pixels
     if isinstance(request, Series):
         return sum(_cell_pixels(request.base, dict(cell)) for cell in request.cells)
     width, height = request.final_size

@@ -21,15 +21,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from webui.core.errors import InvalidRequest, NotFound, TooLarge
 from webui.library.files import publish
+from webui.metadata import read_picture
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
 MAX_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 50_000_000
 KEPT_BYTES = 4 * 1024**3
 """What the folder holds at most; beyond, the pictures that were used longest ago go."""
+MAX_TOLD_CHARS = 200_000
 KEPT_SECONDS = 24 * 3600.0
 """No picture goes that was used within this time."""
 
@@ -48,7 +51,10 @@ class Input:
 
 
 class Inputs:
-    """The folder of such pictures; safe between threads. Each is an RGB or RGBA PNG of 8 bits."""
+    """The folder of such pictures; safe between threads.
+
+    Each is an RGB or RGBA PNG of 8 bits, with the parameters that the picture said of itself.
+    """
 
     def __init__(
         self, folder: Path, *, kept_bytes: int = KEPT_BYTES, now: Callable[[], float] = time.time
@@ -149,8 +155,17 @@ def _as_png(data: bytes, field: str | None) -> bytes:
             "The picture cannot be read as PNG, JPEG, WebP, AVIF, GIF or BMP.", field=field
         ) from None
     out = io.BytesIO()
-    image.save(out, "PNG", compress_level=1)
+    image.save(out, "PNG", compress_level=1, pnginfo=_told(data))
     return out.getvalue()
+
+
+def _told(data: bytes) -> PngInfo:
+    """What the picture says of how it was made, to be said by what is made of it."""
+    chunks = PngInfo()
+    said = read_picture(data)
+    if said is not None and said.infotext:
+        chunks.add_itxt("parameters", said.infotext[:MAX_TOLD_CHARS])
+    return chunks
 
 
 def _decoded(data: bytes, field: str | None) -> Image.Image:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+from webui.core.upscalers import TILE, TILE_OVERLAP
 from webui.settings.param import SettingParam
 from webui.settings.saving import Saving
 
@@ -221,6 +222,40 @@ class Jobs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Upscaling:
+    """How upscaling models go through a picture."""
+
+    tile: Annotated[
+        int,
+        SettingParam(
+            label="Tile size for upscalers",
+            a1111="ESRGAN_tile",
+            restart=False,
+            control="slider",
+            minimum=0,
+            maximum=2048,
+            step=16,
+            help="In pixels: a model sees so large a square of the picture at once. Smaller ones "
+            "need less memory; 0 is the whole picture.",
+        ),
+    ] = TILE
+    overlap: Annotated[
+        int,
+        SettingParam(
+            label="Tile overlap for upscalers",
+            a1111="ESRGAN_tile_overlap",
+            restart=False,
+            control="slider",
+            minimum=0,
+            maximum=256,
+            step=1,
+            help="By how many pixels neighbours overlap, where they are blended. Too few leave "
+            "visible seams.",
+        ),
+    ] = TILE_OVERLAP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much one user may ask for; 0 is no limit. The defaults suit a server that is shared."""
 
@@ -316,6 +351,7 @@ class Settings:
     saving: Saving = field(default_factory=Saving)
     prompts: Prompts = Prompts()
     jobs: Jobs = Jobs()
+    upscaling: Upscaling = Upscaling()
     limits: Limits = Limits()
     device: Device = Device()
     warnings: tuple[str, ...] = ()
@@ -329,6 +365,7 @@ SECTIONS: dict[str, type] = {
     "saving": Saving,
     "prompts": Prompts,
     "jobs": Jobs,
+    "upscaling": Upscaling,
     "limits": Limits,
     "device": Device,
 }
@@ -338,6 +375,7 @@ GROUPS: dict[str, str] = {
     "saving": "Saving pictures",
     "prompts": "Prompts",
     "jobs": "Drawing",
+    "upscaling": "Upscaling",
     "limits": "Limits",
     "device": "Device",
 }

@@ -13,6 +13,7 @@ from webui.core.models import ModelRef
 from webui.core.requests import Series, Txt2Img
 from webui.core.sweep import plan
 from webui.jobs import completing
+from webui.settings.sections import Upscaling
 
 JUDGE = ModelRef("clip", "/clip", "folder", "clip", "epsilon", 224, "c")
 
@@ -32,7 +33,7 @@ class Models:
 @pytest.fixture
 def complete(monkeypatch: pytest.MonkeyPatch) -> completing.Completer:
     monkeypatch.setattr(completing, "find_clip", lambda *_, **__: JUDGE)
-    return completing.Completer(cast(Any, Models()), None)
+    return completing.Completer(cast(Any, Models()), None, cast(Any, None), Upscaling())
 
 
 @pytest.mark.parametrize("values", ["True, False", "False, True"])
