@@ -289,51 +289,6 @@ def post(site: Site, path: str, **body: Any) -> Any:
     return site.local.post(f"/sdapi/v1/{path}", json=body)
 
 
-def enlarged(site: Site, **body: Any) -> tuple[Image.Image, str]:
-    answer = post(site, "extra-single-image", **{"image": picture(), **body})
-    assert answer.status_code == 200, answer.text
-    return opened(answer.json()["image"]), answer.json()["html_info"]
-
-
-def test_extras_enlarge_by_a_factor_or_to_a_size(site: Site) -> None:
-    made, info = enlarged(site, upscaler_1="Nearest", upscaling_resize=4)
-    assert made.size == (80, 40)
-    assert (made.getpixel((38, 20)), made.getpixel((41, 20))) == ((255, 0, 0), (0, 0, 255))
-    assert info == "<p>Postprocess upscale by: 4, Postprocess upscaler: Nearest</p>"
-    size = {"resize_mode": 1, "upscaling_resize_w": 64, "upscaling_resize_h": 64}
-    made, info = enlarged(site, upscaler_1="Lanczos", **size)
-    assert made.size == (64, 64)
-    assert "Postprocess crop to: 64x64" in info
-    made, _ = enlarged(site, upscaler_1="Lanczos", upscaling_crop=False, **size)
-    assert made.size == (128, 64)
-    made, info = enlarged(
-        site, upscaler_1="Nearest", upscaler_2="Lanczos", extras_upscaler_2_visibility=0.5
-    )
-    assert "Postprocess upscaler 2: Lanczos" in info
-    made, info = enlarged(site)
-    assert (made.size, info) == ((20, 10), "<p></p>"), "upscaler None leaves it as it is"
-
-
-def test_extras_keep_parameters_and_transparency(site: Site) -> None:
-    text = "a cat\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 1"
-    source = "data:image/png;base64," + picture(text=text, mode="RGBA")
-    made, _ = enlarged(site, image=source, upscaler_1="Lanczos")
-    assert made.mode == "RGBA"
-    assert made.info["parameters"] == text
-    assert made.info["postprocessing"].startswith("Postprocess upscale by: 2")
-
-
-def test_a_batch_answers_in_its_order(site: Site) -> None:
-    images = [{"data": picture((8, 8)), "name": "a"}, {"data": picture((16, 8)), "name": "b"}]
-    answer = post(site, "extra-batch-images", imageList=images, upscaler_1="Nearest", odd=1)
-    assert [opened(i).size for i in answer.json()["images"]] == [(16, 16), (32, 16)]
-    assert answer.headers["x-easel-ignored"] == "odd"
-    images[1]["data"] = "bm90IGEgcGljdHVyZQ=="
-    message = refused(post(site, "extra-batch-images", imageList=images), 422)
-    assert "imageList[1]" in message
-    assert "imageList" in refused(post(site, "extra-batch-images"), 422)
-
-
 def bomb() -> str:
     """A PNG whose header says that it has a billion pixels."""
 

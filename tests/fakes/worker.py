@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
 from webui.core import wire
-from webui.core.errors import InvalidRequest
+from webui.core.errors import InvalidRequest, ModelError
 from webui.core.measure import Measure
 from webui.core.messages import (
     Command,
@@ -45,9 +45,10 @@ from webui.core.messages import (
     WorkerReady,
     WorkerStats,
 )
-from webui.core.requests import DrawRequest, Img2Img, Series
+from webui.core.requests import DrawRequest, Img2Img, Series, Upscale
 from webui.core.results import Pixels, Score
 from webui.core.seeds import image_seed
+from webui.core.upscale import plan
 
 COLOURS = {
     "red": (220, 30, 30),
@@ -119,6 +120,9 @@ class Worker:
             if isinstance(spec.request, Measure):
                 self._measure(spec, spec.request)
                 return
+            if isinstance(spec.request, Upscale):
+                self._upscale(spec, spec.request)
+                return
             words = {w for w in spec.request.prompt.split() if w.startswith("!")}
             self._runs[spec.job_id] = _Run(spec, words=words)
             self._emit(JobStarted(spec.job_id, spec.attempt))
@@ -136,6 +140,19 @@ class Worker:
         self._emit(JobStarted(spec.job_id, spec.attempt))
         self._emit(JobScores(spec.job_id, scores))
         self._emit(JobFinished(spec.job_id, spec.attempt))
+        self._emit(WorkerStats(self._forwards, 1_000_000, 0))
+
+    def _upscale(self, spec: JobSpec, request: Upscale) -> None:
+        """Every picture by the nearest pixels; an upscaler called "broken" fails."""
+        job_id, count = spec.job_id, request.count
+        self._emit(JobStarted(job_id, spec.attempt))
+        error = (
+            ModelError("The upscaler broken is broken.") if request.upscaler == "broken" else None
+        )
+        for index, name in enumerate(request.images if error is None else ()):
+            self._emit(JobStep(job_id, 1, 1, index, count, 0.01))
+            self._emit(JobImage(job_id, index, 0, _enlarged(spec.picture(name), request), 0.01))
+        self._emit(JobFinished(job_id, spec.attempt, error.info() if error else None))
         self._emit(WorkerStats(self._forwards, 1_000_000, 0))
 
     def tick(self) -> bool:
@@ -259,6 +276,15 @@ def _mean(png: bytes) -> tuple[int, int, int]:
     with Image.open(io.BytesIO(png)) as image:
         red, green, blue = image.convert("RGB").resize((1, 1), Image.Resampling.BOX).tobytes()
     return red, green, blue
+
+
+def _enlarged(png: bytes, request: Upscale) -> Pixels:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(png)) as image:
+        size = plan(request, *image.size).result
+        large = image.convert("RGB").resize(size, Image.Resampling.NEAREST)
+    return Pixels(large.width, large.height, large.tobytes())
 
 
 def _jpeg(pixels: Pixels) -> bytes:

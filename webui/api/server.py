@@ -27,6 +27,7 @@ from webui.api.assist import Assist
 from webui.api.auth import Accounts, login_required
 from webui.api.clip import ClipRoutes
 from webui.api.docs import docs_router
+from webui.api.enlarge import UpscaleRoutes
 from webui.api.gate import Gate
 from webui.api.guard import Guard
 from webui.api.hosts import Names
@@ -98,8 +99,8 @@ def create_app(
     app.include_router(Native(services, hub, __version__).router())
     app.include_router(Submit(services, hub).router())
     app.include_router(Stream(hub).router())
-    app.include_router(InputRoutes(services).router())
-    app.include_router(Lists(services).router())
+    for routes in (InputRoutes(services), UpscaleRoutes(services, hub), Lists(services)):
+        app.include_router(routes.router())
     app.include_router(ClipRoutes(services, hub).router())
     app.include_router(SweepRoutes(services, hub).router())
     settings_routes = SettingsRoutes(services, settings, gate)

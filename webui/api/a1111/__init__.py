@@ -12,8 +12,9 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from webui.api.a1111 import control, errors, extras, internal, lists
+from webui.api.a1111 import control, errors, internal, lists
 from webui.api.a1111.errors import ProcessTime
+from webui.api.a1111.extras import Extras
 from webui.api.a1111.generation import Generation
 from webui.api.a1111.options import Options
 from webui.api.a1111.progress import Progress
@@ -43,12 +44,13 @@ def install(app: FastAPI, services: Services, hub: Hub, settings: Settings) -> N
 def routers(services: Services, hub: Hub, settings: Settings) -> list[APIRouter]:
     """Every route of A1111's API; the last one answers for addresses that there are none of."""
     tasks, options = Tasks(), Options(services, settings)
+    generation = Generation(services, hub, tasks, options)
     found = [
-        Generation(services, hub, tasks, options).router(),
+        generation.router(),
         Progress(services, tasks).router(),
         lists.router(services),
         options.router(),
-        extras.router(services),
+        Extras(services, hub, tasks, generation.put_away).router(),
         control.router(services, settings),
         internal.router(services),
     ]

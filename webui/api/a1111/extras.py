@@ -2,38 +2,40 @@
 
 ``/sdapi/v1/extra-single-image``, ``extra-batch-images``, ``png-info`` and ``interrogate``. Two
 calls are worked on at a time, in threads; when many wait for that, further ones are asked to come
-later (429).
+later (429). Enlarging itself is a job of the queue.
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
 
+from webui.api.a1111 import upscale
 from webui.api.a1111.body import Known, read_body, take
 from webui.api.a1111.ignored import ignored
 from webui.api.a1111.interrogate import caption
-from webui.api.a1111.pictures import decode, encoded, picture_bytes
-from webui.api.a1111.upscale import Enlarging, enlarge
+from webui.api.a1111.pictures import decode, picture_bytes
+from webui.api.a1111.tasks import Tasks
+from webui.api.a1111.upscale import BOUNDS
 from webui.api.errors import NotSupported
 from webui.api.few import Few
 from webui.api.guard import caller_of
+from webui.api.live import Hub
 from webui.api.native import answer
-from webui.core.errors import InvalidRequest, TooLarge
+from webui.core.errors import EaselError, InvalidRequest, Unavailable
 from webui.metadata import Told, parse, read_picture, small_png
-from webui.metadata.infotext import quote
 
 if TYPE_CHECKING:
+    from webui.library.inputs import Input
     from webui.services import Services
 
 PREFIX = "/sdapi/v1"
 MAX_BATCH = 100
-MAX_BATCH_PIXELS = 100_000_000
-"""Of all pictures that one call makes."""
 
 _COMMON = (
     Known("resize_mode", "whole", 0),
@@ -54,35 +56,19 @@ SINGLE = {k.name: k for k in (*_COMMON, Known("image", "text", ""))}
 BATCH = {k.name: k for k in (*_COMMON, Known("imageList", "list"))}
 PNG_INFO = {"image": Known("image", "text", "")}
 INTERROGATE = {k.name: k for k in (PNG_INFO["image"], Known("model", "text", "clip"))}
-_BOUNDS = {
-    "gfpgan_visibility": (0, 1),
-    "codeformer_visibility": (0, 1),
-    "extras_upscaler_2_visibility": (0, 1),
-    "upscaling_resize": (0.01, 64),
-    "upscaling_resize_w": (1, 65_536),
-    "upscaling_resize_h": (1, 65_536),
-    "resize_mode": (0, 1),
-}
 
-
-class _Made(NamedTuple):
-    """A picture that was made: as base64, what A1111 notes about it, and its number of pixels."""
-
-    image: str
-    notes: str
-    pixels: int
-
-
-def router(services: Services) -> APIRouter:
-    """The routes."""
-    return Extras(services).router()
+PutAway = Callable[[Sequence[str]], Awaitable[None]]
+"""Is given the ids of pictures that are not to be kept once they were answered."""
 
 
 class Extras:
-    """The routes' functions."""
+    """The routes' functions; ``tasks`` is told of every job that enlarges."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, hub: Hub, tasks: Tasks, put_away: PutAway) -> None:
         self._services = services
+        self._hub = hub
+        self._tasks = tasks
+        self._put_away = put_away
         self._few = Few()
 
     def router(self) -> APIRouter:
@@ -98,14 +84,31 @@ class Extras:
         return router
 
     async def single(self, request: Request) -> Response:
-        """Enlarge a picture (base64), by Lanczos or Nearest; the answer has it as PNG in base64."""
+        """Enlarge a picture (base64), by a method or a model; the answer has it as PNG in base64.
+
+        It is a job of the ordinary queue.
+        """
         body = await read_body(request)
-        return await self._few.run(lambda: _single(body))
+        values = take(SINGLE, body)
+        fields = upscale.fields_of(values)
+        kept = await self._few.run(lambda: [self._kept(values.get("image"), "image")])
+        made = await self._made(request, fields, kept)
+        found = {"html_info": _html(made.notes), "image": made.images[0]}
+        return _pictures(found, SINGLE, body)
 
     async def batch(self, request: Request) -> Response:
         """The same with several pictures, [{"data": base64, "name": "a.png"}], 100 at most."""
         body = await read_body(request)
-        return await self._few.run(lambda: _batch(body))
+        values = take(BATCH, body)
+        fields = upscale.fields_of(values)
+        listed = values.get("imageList") or []
+        if not 1 <= len(listed) <= MAX_BATCH:
+            raise InvalidRequest(
+                f"imageList has {len(listed)} pictures; send 1 to {MAX_BATCH}.", field="imageList"
+            )
+        kept = await self._few.run(lambda: [self._listed(one, n) for n, one in enumerate(listed)])
+        made = await self._made(request, fields, kept)
+        return _pictures({"html_info": _html(made.notes), "images": made.images}, BATCH, body)
 
     async def png_info(self, request: Request) -> Response:
         """What a picture (base64) says of how it was made: as text, and taken apart."""
@@ -129,32 +132,37 @@ class Extras:
         found = await caption(self._services, request.app.state.hub, caller_of(request), small)
         return answer({"caption": found}, headers=_passed_over(INTERROGATE, body))
 
+    # ---- steps
 
-def _single(body: Mapping[str, Any]) -> Response:
-    values = take(SINGLE, body)
-    asked = _enlarging(values)
-    made = _processed(_data(values), asked, "image", MAX_BATCH_PIXELS)
-    found = {"html_info": _html(made.notes), "image": made.image}
-    return _pictures(found, SINGLE, body)
+    def _kept(self, value: Any, field: str) -> Input:
+        """A picture of the request, kept for the worker."""
+        try:
+            return self._services.inputs.put(picture_bytes(value, field), field=field)
+        except EaselError as error:
+            if field not in error.message:
+                error.args = (f"{field}: {error.message}",)
+            raise
 
-
-def _batch(body: Mapping[str, Any]) -> Response:
-    values = take(BATCH, body)
-    asked = _enlarging(values)
-    listed = values.get("imageList") or []
-    if not 1 <= len(listed) <= MAX_BATCH:
-        raise InvalidRequest(
-            f"imageList has {len(listed)} pictures; send 1 to {MAX_BATCH}.", field="imageList"
+    def _listed(self, one: Any, number: int) -> Input:
+        return self._kept(
+            one.get("data") if isinstance(one, dict) else None, f"imageList[{number}]"
         )
-    made: list[str] = []
-    notes, left = "", MAX_BATCH_PIXELS
-    for number, one in enumerate(listed):
-        field = f"imageList[{number}]"
-        data = picture_bytes(one.get("data") if isinstance(one, dict) else None, field)
-        one_made = _processed(data, asked, field, left)
-        notes, left = one_made.notes, left - one_made.pixels
-        made.append(one_made.image)
-    return _pictures({"html_info": _html(notes), "images": made}, BATCH, body)
+
+    async def _made(
+        self, request: Request, fields: Mapping[str, Any], kept: Sequence[Input]
+    ) -> upscale.Made:
+        """The pictures, when the job that makes them has ended; they are then put away."""
+        caller, services = caller_of(request), self._services
+        wanted = await run_in_threadpool(upscale.request_of, services, fields, kept)
+        with upscale.theirs():
+            job = await run_in_threadpool(services.queue.submit, wanted, caller=caller)
+        self._tasks.add(job.id, caller.user)
+        job = await self._hub.ended(job.id, caller)
+        if not job.ended:
+            raise Unavailable(f"Easel is closing; job {job.id} goes on when it is started again.")
+        made = await self._few.run(lambda: upscale.answered(services, job))
+        await self._put_away([image.id for image in job.images])
+        return made
 
 
 def _png_info(body: Mapping[str, Any]) -> Response:
@@ -168,47 +176,8 @@ def _png_info(body: Mapping[str, Any]) -> Response:
     return answer(found, headers=_passed_over(PNG_INFO, body))
 
 
-def _processed(data: bytes, asked: Enlarging, field: str, room: int) -> _Made:
-    """A picture enlarged; ``room`` is how many pixels it may have at most."""
-    image, notes = enlarge(decode(data, field), asked)
-    pixels = image.width * image.height
-    if pixels > room:
-        raise TooLarge("The pictures together would be too large; send fewer.", field=field)
-    told = read_picture(data)
-    written = _notes(notes)
-    texts = {"parameters": told.infotext if told else "", "postprocessing": written}
-    return _Made(encoded(image, {k: v for k, v in texts.items() if v}), written, pixels)
-
-
-def _enlarging(values: Mapping[str, Any]) -> Enlarging:
-    """What the fields ask for; ``NotSupported`` for faces, ``InvalidRequest`` out of bounds."""
-    for name, (least, most) in _BOUNDS.items():
-        value = values.get(name, least)
-        if not least <= value <= most:
-            raise InvalidRequest(f"{name} is {value:g}; it can be {least} to {most}.", field=name)
-    for name in ("gfpgan_visibility", "codeformer_visibility"):
-        if values.get(name, 0) > 0:
-            raise NotSupported("Easel cannot restore faces yet; leave this at 0.", field=name)
-    asked = Enlarging(
-        first=values.get("upscaler_1") or "None",
-        second=values.get("upscaler_2") or "None",
-        visibility=values.get("extras_upscaler_2_visibility", 0.0),
-        mode=1 if values.get("resize_mode", 0) == 1 else 0,
-        factor=values.get("upscaling_resize", 2.0),
-        width=values.get("upscaling_resize_w", 512),
-        height=values.get("upscaling_resize_h", 512),
-        crop=values.get("upscaling_crop", True),
-    )
-    asked.check()
-    return asked
-
-
 def _data(values: Mapping[str, Any]) -> bytes:
     return picture_bytes(values.get("image"), "image")
-
-
-def _notes(notes: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}: {quote(value)}" for name, value in notes.items())
 
 
 def _html(notes: str) -> str:
@@ -234,8 +203,8 @@ def _body(known: Mapping[str, Known]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for name, one in known.items():
         properties[name] = {"type": kinds.get(one.kind, "string"), "default": one.default}
-        if name in _BOUNDS:
-            properties[name] |= dict(zip(("minimum", "maximum"), _BOUNDS[name], strict=True))
+        if name in BOUNDS:
+            properties[name] |= dict(zip(("minimum", "maximum"), BOUNDS[name], strict=True))
         if one.kind == "list":
             properties[name] = {"type": "array", "items": {"type": "object"}, "maxItems": MAX_BATCH}
     schema = {"type": "object", "properties": properties}

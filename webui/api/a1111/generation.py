@@ -147,6 +147,11 @@ class Generation:
                 with suppress(asyncio.CancelledError, EaselError):
                     await waiting
 
+    async def put_away(self, ids: Sequence[str]) -> None:
+        """Have pictures that were answered, and are not to be kept, deleted in a while."""
+        await run_in_threadpool(self._unkept.put, ids)
+        self._sweep_later()
+
     def _sweep_later(self) -> None:
         """Have the pictures that are not kept deleted when that is due, also if nobody calls."""
         seconds = None if self._sweeping else self._unkept.due_in()

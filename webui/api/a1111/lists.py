@@ -20,16 +20,16 @@ from webui.api.assist_files import StyleFile
 from webui.api.guard import caller_of
 from webui.api.native import answer
 from webui.catalog.networks import Network, metadata, vectors
+from webui.catalog.upscalers import USUAL_SCALE
 from webui.core.samplers import SAMPLERS, SCHEDULES, SamplerInfo
 from webui.core.second_pass import LATENT_UPSCALERS
+from webui.core.upscalers import BUILT_IN
 from webui.jobs import ExecutorStatus
 
 if TYPE_CHECKING:
     from webui.services import Services
 
 PREFIX = "/sdapi/v1"
-UPSCALERS = ("None", "Lanczos", "Nearest")
-_UPSCALER_SCALE = 4  # what A1111 says of each of these, which enlarge to any size
 _NEEDS_MODEL = {"Uniform", "SGM Uniform", "Simple", "Normal", "DDIM", "Beta"}
 _RHO = {"Karras": 7.0, "Polyexponential": 1.0}
 
@@ -81,10 +81,15 @@ class Lists:
         """The schedule types, by A1111's name and label."""
         return answer([_schedule_view(label) for label in SCHEDULES.names()])
 
-    def upscalers(self) -> Response:
-        """What enlarges pictures in extra-single-image; none of them is a model."""
+    def upscalers(self, request: Request) -> Response:
+        """What enlarges pictures in extra-single-image: methods, then the models of files."""
         nothing = {"model_name": None, "model_path": None, "model_url": None}
-        return answer([{"name": n, **nothing, "scale": _UPSCALER_SCALE} for n in UPSCALERS])
+        found = [{"name": n, **nothing, "scale": USUAL_SCALE} for n in BUILT_IN]
+        for file in self._services.catalog.upscalers().files:
+            path = _shown(request, Path(file.ref.path))
+            model = {**nothing, "model_name": file.ref.name, "model_path": path}
+            found.append({"name": file.ref.name, **model, "scale": file.scale})
+        return answer(found)
 
     def latent_modes(self) -> Response:
         """What enlarges latents between the passes of hires fix."""

@@ -1,104 +1,157 @@
-"""Enlarging as A1111's Extras tab does it, for the methods that are no models.
+"""A1111's extras as jobs of the one queue: its fields become ours, its answer is made of files.
 
-Matched: ``scripts/postprocessing_upscale.py`` and ``modules/upscaler.py`` of A1111 1.10. Sides of
-the result are rounded down to multiples of 8, upscaler 1 "None" leaves the picture as it is
-whatever else is asked for, and cropping pads with black where the picture is smaller.
+What is made is saved like any other picture and, once it was answered, put away again, as A1111's
+API saves none of these.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
 
-from webui.core.errors import InvalidRequest, TooLarge
+from webui.api.a1111.pictures import encoded
+from webui.api.errors import NotSupported
+from webui.core.errors import Conflict, EaselError, InvalidRequest, NotFound, TooLarge
+from webui.core.requests import Upscale
+from webui.core.upscale import Plan, plan
+from webui.core.upscalers import NEAREST, NONE
+from webui.jobs.enlarging import told
+from webui.metadata.infotext import quote
 
-MAX_PIXELS = 50_000_000
-"""Of a picture that is made."""
-METHODS = {"Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST}
-NONE = "None"
-_MULTIPLE = 8
+if TYPE_CHECKING:
+    from webui.jobs import Job
+    from webui.library.inputs import Input, Inputs
+    from webui.services import Services
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enlarging:
-    """What is asked for: ``mode`` 0 enlarges ``factor`` times, 1 until ``width`` × ``height`` is
-    filled, and then cuts off what is over (``crop``). ``second`` is laid over with the share
-    ``visibility``."""
-
-    first: str = NONE
-    second: str = NONE
-    visibility: float = 0.0
-    mode: Literal[0, 1] = 0
-    factor: float = 2.0
-    width: int = 512
-    height: int = 512
-    crop: bool = True
-
-    def check(self) -> None:
-        """``InvalidRequest`` in A1111's words when there is no such upscaler."""
-        for field, name in (("upscaler_1", self.first), ("upscaler_2", self.second)):
-            if name not in (NONE, *METHODS):
-                raise InvalidRequest(
-                    f"could not find upscaler named {name[:100]}; there are: "
-                    f"{', '.join((NONE, *METHODS))}.",
-                    field=field,
-                )
-
-    def size(self, width: int, height: int) -> tuple[int, int]:
-        """The size a picture of that size is enlarged to, before anything is cut off.
-
-        ``TooLarge`` above 50 million pixels, here or once it is cropped.
-        """
-        factor = self.factor
-        if self.mode == 1:
-            factor = max(self.width / width, self.height / height)
-        wide, high = _rounded(width * factor), _rounded(height * factor)
-        cropped = self.width * self.height if self.mode == 1 and self.crop else 0
-        if max(wide * high, cropped) > MAX_PIXELS:
-            raise TooLarge(
-                f"The enlarged picture would have {wide}×{high} pixels; the most is "
-                f"{MAX_PIXELS // 1_000_000} million.",
-                field="upscaling_resize" if self.mode == 0 else "upscaling_resize_w",
-            )
-        return wide, high
+MAX_TOTAL_PIXELS = 100_000_000
+"""Of all pictures that one call makes."""
+BOUNDS = {
+    "gfpgan_visibility": (0, 1),
+    "codeformer_visibility": (0, 1),
+    "extras_upscaler_2_visibility": (0, 1),
+    "upscaling_resize": (0.01, 64),
+    "upscaling_resize_w": (1, 65_536),
+    "upscaling_resize_h": (1, 65_536),
+    "resize_mode": (0, 1),
+}
+_THEIRS = {
+    "upscaler": "upscaler_1",
+    "upscaler_2": "upscaler_2",
+    "visibility": "extras_upscaler_2_visibility",
+    "scale": "upscaling_resize",
+    "width": "upscaling_resize_w",
+    "height": "upscaling_resize_h",
+    "images": "image",
+}
 
 
-def enlarge(image: Image.Image, asked: Enlarging) -> tuple[Image.Image, dict[str, str]]:
-    """The enlarged picture, and what A1111 notes about it: "Postprocess upscale by" and so on."""
-    asked.check()
-    if asked.first == NONE:
-        return image, {}
-    size = asked.size(*image.size)
-    result = _resized(image, size, asked)
-    notes = {"Postprocess upscaler": asked.first}
-    if asked.second != NONE and asked.visibility > 0:
-        other = _resized(image, size, asked, second=True)
-        result = Image.blend(result, other, asked.visibility)
-        notes["Postprocess upscaler 2"] = asked.second
-    if asked.mode == 0:
-        return result, {"Postprocess upscale by": f"{asked.factor:g}", **notes}
-    notes = {"Postprocess upscale to": f"{asked.width}x{asked.height}", **notes}
-    if asked.crop:
-        notes["Postprocess crop to"] = f"{result.width}x{result.height}"
-    return result, notes
+class Made(NamedTuple):
+    """Pictures that were made, as base64, and what A1111 notes about the last of them."""
+
+    images: list[str]
+    notes: str
 
 
-def _resized(
-    image: Image.Image, size: tuple[int, int], asked: Enlarging, *, second: bool = False
-) -> Image.Image:
-    method = METHODS[asked.second if second else asked.first]
-    large = image.resize(size, method)
-    return _cropped(large, asked.width, asked.height) if asked.mode == 1 and asked.crop else large
+def fields_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Our request's fields; ``NotSupported`` for faces, ``InvalidRequest`` out of bounds."""
+    for name, (least, most) in BOUNDS.items():
+        value = values.get(name, least)
+        if not least <= value <= most:
+            raise InvalidRequest(f"{name} is {value:g}; it can be {least} to {most}.", field=name)
+    for name in ("gfpgan_visibility", "codeformer_visibility"):
+        if values.get(name, 0) > 0:
+            raise NotSupported("Easel cannot restore faces yet; leave this at 0.", field=name)
+    fields: dict[str, Any] = {
+        "upscaler": values.get("upscaler_1") or NONE,
+        "upscaler_2": values.get("upscaler_2") or NONE,
+        "visibility": values.get("extras_upscaler_2_visibility", 0.0),
+    }
+    if values.get("resize_mode", 0) != 1:
+        return {**fields, "scale": values.get("upscaling_resize", 2.0)}
+    return {
+        **fields,
+        "width": values.get("upscaling_resize_w", 512),
+        "height": values.get("upscaling_resize_h", 512),
+        "crop": values.get("upscaling_crop", True),
+    }
 
 
-def _cropped(image: Image.Image, width: int, height: int) -> Image.Image:
-    """The middle of a picture, on black where it does not reach."""
-    place = Image.new(image.mode, (width, height))
-    place.paste(image, (width // 2 - image.width // 2, height // 2 - image.height // 2))
-    return place
+def request_of(services: Services, fields: Mapping[str, Any], pictures: Sequence[Input]) -> Upscale:
+    """The request for these kept pictures; what is refused is named as A1111 names it.
+
+    An upscaler that there is not is refused also where nothing would come of it, as there.
+    """
+    with theirs():
+        known = services.catalog.upscalers()
+        for name in ("upscaler", "upscaler_2"):
+            _check_known(known.find, fields[name], name)
+        request = Upscale(images=tuple(picture.id for picture in pictures), **fields)
+        made = [plan(request, picture.width, picture.height).result for picture in pictures]
+    if sum(width * height for width, height in made) > MAX_TOTAL_PIXELS:
+        raise TooLarge("The pictures together would be too large; send fewer.")
+    return request
 
 
-def _rounded(side: float) -> int:
-    return max(int(min(side, 1e9)) // _MULTIPLE * _MULTIPLE, _MULTIPLE)
+def answered(services: Services, job: Job) -> Made:
+    """The pictures of an ended job; what it failed of, ``Conflict`` when nothing was finished.
+
+    They come as PNG with the parameters of the picture they are made of, its transparency too.
+    """
+    request = job.request
+    assert isinstance(request, Upscale), "it was made of fields of extras"
+    if job.error is not None:
+        with theirs():
+            raise job.error.to_exception()
+    images: list[str] = []
+    notes = ""
+    for saved in job.images:
+        aim = plan(request, *request.sizes[saved.index])
+        source = request.images[saved.index]
+        with suppress(OSError, NotFound):
+            with Image.open(services.library.file(saved.id)) as image:
+                picture = image.convert("RGB")
+            _make_transparent(picture, services.inputs, source, aim, request.upscaler)
+            notes = ", ".join(f"{name}: {quote(value)}" for name, value in aim.notes)
+            texts = {"parameters": told(services.inputs, source), "postprocessing": notes}
+            images.append(encoded(picture, {k: v for k, v in texts.items() if v}))
+    if not images:
+        raise Conflict("The job was interrupted before a picture was finished.")
+    return Made(images, notes)
+
+
+def _make_transparent(
+    picture: Image.Image, inputs: Inputs, source: str, aim: Plan, upscaler: str
+) -> None:
+    """Give the picture the transparency of the one it is made of, where that has any."""
+    with Image.open(inputs.path(source)) as image:
+        if "A" not in image.getbands():
+            return
+        alpha = image.getchannel("A")
+    how = Image.Resampling.NEAREST if upscaler == NEAREST else Image.Resampling.LANCZOS
+    alpha = alpha.resize(aim.size, how)
+    if aim.crop is not None:
+        width, height = aim.crop
+        place = Image.new("L", aim.crop)
+        place.paste(alpha, (width // 2 - alpha.width // 2, height // 2 - alpha.height // 2))
+        alpha = place
+    picture.putalpha(alpha)
+
+
+@contextmanager
+def theirs() -> Iterator[None]:
+    """Errors within the block are about A1111's fields."""
+    try:
+        yield
+    except EaselError as error:
+        error.field = _THEIRS.get(error.field or "", error.field)
+        raise
+
+
+def _check_known(find: Any, name: str, field: str) -> None:
+    try:
+        find(name, field=field)
+    except NotFound as error:
+        raise InvalidRequest(error.message, field=field) from None

@@ -11,6 +11,7 @@ from webui.api.described.operation import (
     Answer,
     Operation,
     Schema,
+    either,
     listed,
     ok,
     one_of,
@@ -132,6 +133,31 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
             },
         },
         parameters={"Prefer": "wait=0", "Idempotency-Key": "order-4713"},
+    ),
+    ("post", "/upscale"): Operation(
+        tag="drawing",
+        answers=_DRAWN,
+        errors=_SUBMITTED,
+        body=ref("Upscale"),
+        examples={
+            "four times": {"images": [INPUT], "upscaler": "Lanczos", "scale": 4},
+            "to a size": {"images": [INPUT], "upscaler": "Nearest", "width": 128, "height": 96},
+        },
+        parameters={"Prefer": "wait=0", "Idempotency-Key": "order-4712"},
+    ),
+    ("get", "/upscalers"): Operation(
+        tag="server",
+        answers=ok(
+            record(
+                {
+                    "upscalers": listed(
+                        record({"name": TEXT, "model": FLAG, "scale": either(WHOLE)})
+                    ),
+                    "problems": listed(record({"name": TEXT, "message": TEXT})),
+                }
+            ),
+            "The methods, then the models.",
+        ),
     ),
     ("post", "/batch"): Operation(
         tag="drawing",

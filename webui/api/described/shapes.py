@@ -18,7 +18,8 @@ from webui.api.described.operation import (
     ref,
 )
 from webui.api.schema import request_schema
-from webui.core.requests import Img2Img, Txt2Img
+from webui.core.requests import Img2Img, Txt2Img, Upscale
+from webui.core.upscale import MAX_PICTURES
 
 STATES = ("queued", "running", "done", "failed", "cancelled")
 KINDS = ("queued", "started", "progress", "preview", "image", "scores", *STATES[2:])
@@ -179,9 +180,16 @@ _IMPORT = record(
     }
 )
 
+_UPSCALE = request_schema(Upscale)
+_UPSCALE["properties"]["images"] = {
+    **listed(TEXT, minItems=1, maxItems=MAX_PICTURES),
+    "description": "Ids of POST /inputs.",
+}
+
 SCHEMAS: dict[str, Schema] = {
     "Txt2Img": request_schema(Txt2Img),
     "Img2Img": request_schema(Img2Img),
+    "Upscale": {**_UPSCALE, "required": ["images"]},
     "Error": _ERROR,
     "Refusal": record({"error": ref("Error")}),
     "Progress": _PROGRESS,

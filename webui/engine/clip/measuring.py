@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator
 from contextlib import ExitStack
 from typing import Literal, cast
 
@@ -19,10 +18,9 @@ from webui.engine.clip.judge import ClipJudge
 from webui.engine.clip.scoring import cosines, ranking
 from webui.engine.models.manager import NoRoom
 from webui.engine.pipelines.stages import Studio
+from webui.engine.pipelines.waiting import Script
 
 _AT_ONCE = 8
-
-Wait = Literal["turn", "images", "room"]
 
 
 class Measuring:
@@ -41,7 +39,7 @@ class Measuring:
         """End it; it has no batch that could be skipped."""
         self.interrupted = self.interrupted or how == "interrupt"
 
-    def script(self) -> Generator[Wait, None, None]:
+    def script(self) -> Script[None]:
         """The job's work in turns; raises what made it fail. Closing it gives the model back."""
         request = self._request
         with ExitStack() as leases:

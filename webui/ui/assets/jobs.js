@@ -31,6 +31,7 @@ export class Jobs extends EventTarget {
   #previews = new Map(); // job id → {url, image}
   #asking = new Map();
   #looking = new Set(); // ids of jobs whose request is being asked for
+  #apart = new Set(); // ids of jobs that are shown elsewhere
   #told = new Set(); // ids of jobs whose end was told
 
   constructor(link) {
@@ -72,6 +73,13 @@ export class Jobs extends EventTarget {
       known.at(-1) ??
       null
     );
+  }
+
+  /** A job has a place of its own on the page: it is not shown here unless somebody asks for it. */
+  keepApart(id) {
+    this.#apart.add(id);
+    if (this.#watched !== id) memory.set("jobs", this.ids.filter((other) => other !== id));
+    this.#changed();
   }
 
   /** How many of this browser's jobs wait. */
@@ -154,7 +162,7 @@ export class Jobs extends EventTarget {
   /** A job as lists have it, without its request; one that nobody shows yet may be taken up. */
   #take(job) {
     const mine = !this.caller || job.owner === this.caller.user;
-    if (!this.ids.length && !ended(job) && mine) this.#remember(job.id);
+    if (!this.ids.length && !ended(job) && mine && !this.#apart.has(job.id)) this.#remember(job.id);
     this.#put(job);
   }
 

@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { byId, language, setAttribute, setText, text, whenPresent } from "./dom.js";
+import { Extras } from "./extras.js";
 import { Form, usesExtra } from "./form.js";
 import { ended, Jobs } from "./jobs.js";
 import { Library } from "./library.js";
@@ -28,6 +29,7 @@ export async function start() {
   const viewer = new Viewer(pictureUrl, (found) => fillIn(form, found));
   new Library(viewer, link);
   keepUpWithLibrary(jobs);
+  new Extras(jobs, viewer);
   const results = new Results(TAB, jobs, viewer);
   chooseView(TAB);
   const form = new Form(TAB, jobs);

@@ -215,6 +215,14 @@ _SETTINGS: Mapping[str, str] = {
     "one is found, discard takes their text out, ignore leaves it.": "apply 选用在提示词中找到的"
     "样式并去掉其文字；apply if any 仅在找到时如此；discard 只去掉文字；ignore 保持原样。",
     "Drawing": "绘制",
+    "Upscaling": "放大",
+    "Tile size for upscalers": "放大分块大小",
+    "In pixels: a model sees so large a square of the picture at once. Smaller ones need less "
+    "memory; 0 is the whole picture.": "像素：模型一次处理的方块的边长。越小所需内存越少；0 表示"
+    "整张图片。",
+    "Tile overlap for upscalers": "放大分块重叠",
+    "By how many pixels neighbours overlap, where they are blended. Too few leave visible "
+    "seams.": "相邻分块重叠并混合的像素数。过少会留下可见的接缝。",
     "Limits": "限制",
     "Jobs a user may have waiting": "每位用户可等待的任务数",
     "One more is refused until one of them has begun; 0 is no limit.": "超出时拒绝新任务，直到"
