@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
@@ -11,12 +12,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 
 from tests.fakes.jobs import Keeper, draw, eventually, make_queue
 from tests.fakes.worker import colour_of
+from webui.app import open_services
 from webui.core.errors import DataFolderInUse
+from webui.core.requests import Upscale
 from webui.core.results import LOCAL_CALLER
 from webui.jobs import JobQueue, Journal, LocalExecutor
+from webui.settings import load_settings
 
 FAKE = "tests.fakes.worker"
 
@@ -70,6 +75,28 @@ def test_after_a_kill_jobs_are_queued_in_order_and_the_interrupted_one_runs_agai
     drawn = keep.kept[first, 0].pixels.data[:3]
     assert drawn == bytes(colour_of("something", 7))
     queue.close()
+
+
+def test_an_upscaling_job_whose_worker_is_killed_gets_its_pictures_again(tmp_path: Path) -> None:
+    head = b'{"conv_first.weight":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'
+    file = tmp_path / "models" / "upscalers" / "deadly.safetensors"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(len(head).to_bytes(8, "little") + head)
+    settings = load_settings({}, environ={}, home=tmp_path)
+    with open_services(settings, worker=FAKE) as services:
+        sent = []
+        for colour in ("red", "navy"):
+            out = io.BytesIO()
+            Image.new("RGB", (8, 8), colour).save(out, "PNG")
+            sent.append(services.inputs.put(out.getvalue()).id)
+        request = Upscale(images=tuple(sent), upscaler="deadly", scale=2)
+        job = services.queue.submit(request, caller=LOCAL_CALLER)
+        job = services.queue.wait(job.id, 20)
+        assert (job.state, job.attempts, job.losses) == ("done", 2, 1)
+        files = [services.library.file(image.id) for image in job.images]
+        seen = [Image.open(path).getpixel((9, 9)) for path in files]
+        assert seen == [(255, 0, 0), (0, 0, 128)]
+        assert len(list(settings.paths.outputs.rglob("*.png"))) == 2, "the first was kept once"
 
 
 def has_left(pid: int) -> bool:

@@ -115,6 +115,22 @@ def test_pictures_are_enlarged_and_compared(
     assert tab.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_other_parts_of_the_page_send_pictures_here(open_page: Open, server: Server) -> None:
+    page = open_page()
+    sent = """async (picture) => {
+        const script = document.querySelector('link[rel=modulepreload][href$="/extras.js"]');
+        const { sendToExtras } = await import(script.href);
+        await sendToExtras(picture ?? new Blob([], { type: "image/png" }));
+    }"""
+    page.evaluate(sent, page.evaluate("document.querySelector('link[rel~=icon]')?.href"))
+    expect(page.locator("#easel_extras_pictures li")).to_have_count(1)
+    page.evaluate(sent, None)
+    expect(page.locator("#easel_extras_pictures li")).to_have_count(2)
+    page.evaluate(sent, "https://example.org/a.png")
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.locator("#easel_extras_pictures li")).to_have_count(2)
+
+
 def test_to_a_size_by_drop_and_what_fails_is_said(tab: Page, picture: Picture) -> None:
     state = tab.locator("#easel_extras_state")
     tab.evaluate(

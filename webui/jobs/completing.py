@@ -48,13 +48,13 @@ class Completer:
         self,
         catalog: Catalog,
         wildcards: Callable[[], Wildcards] | None,
-        inputs: Inputs,
-        upscaling: Upscaling,
+        inputs: Inputs | None = None,
+        upscaling: Upscaling | None = None,
     ) -> None:
         self._catalog = catalog
         self._wildcards = wildcards
         self._inputs = inputs
-        self.upscaling = upscaling
+        self.upscaling = upscaling or Upscaling()
 
     def __call__(self, request: Request) -> tuple[Request, ModelRef]:
         """The complete request, and the checkpoint it begins with."""
@@ -76,6 +76,8 @@ class Completer:
         known = self._catalog.upscalers()
         first = known.find(request.upscaler or NONE, field="upscaler")
         second = known.find(request.upscaler_2 or NONE, field="upscaler_2")
+        if self._inputs is None:
+            raise NotFound("There are no pictures that this could start from.", field="images")
         found = [self._inputs.check(one, field="images") for one in request.images]
         whole = replace(
             request,

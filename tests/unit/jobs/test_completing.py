@@ -13,7 +13,6 @@ from webui.core.models import ModelRef
 from webui.core.requests import Series, Txt2Img
 from webui.core.sweep import plan
 from webui.jobs import completing
-from webui.settings.sections import Upscaling
 
 JUDGE = ModelRef("clip", "/clip", "folder", "clip", "epsilon", 224, "c")
 
@@ -33,7 +32,7 @@ class Models:
 @pytest.fixture
 def complete(monkeypatch: pytest.MonkeyPatch) -> completing.Completer:
     monkeypatch.setattr(completing, "find_clip", lambda *_, **__: JUDGE)
-    return completing.Completer(cast(Any, Models()), None, cast(Any, None), Upscaling())
+    return completing.Completer(cast(Any, Models()), None)
 
 
 @pytest.mark.parametrize("values", ["True, False", "False, True"])
