@@ -22,6 +22,7 @@ from webui.core.requests import DrawRequest, Request, Series, Upscale
 from webui.core.results import LOCAL_CALLER, JobEvent, SavedImage
 from webui.core.seeds import variation_seed
 from webui.jobs import Executor, InlineExecutor, Job, JobQueue, Journal, LocalExecutor
+from webui.jobs.adapters import hash_keys
 from webui.jobs.completing import Completer
 from webui.jobs.enlarging import keep_enlarged
 from webui.jobs.series import grids_of, origin_of
@@ -197,7 +198,7 @@ def _keeper(
             clip_score=image.clip_score,
             model_hash=model_hash,
             version=f"easel-{__version__}",
-            extras=origin.extras,
+            extras={**origin.extras, **hash_keys(catalog, request, origin.model, HASH_SECONDS)},
         )
         saved = library.save(
             image.pixels,

@@ -44,7 +44,7 @@ class CountingPrompts(PromptEncoder):
         self.counts: list[int] = []
 
     def encode(
-        self, texts: Sequence[str], encoder: str, clip_skip: int, lease: Any, *how: str
+        self, texts: Sequence[str], encoder: str, clip_skip: int, lease: Any, *how: Any
     ) -> list[Tensor]:
         @contextmanager
         def counted() -> Iterator[Any]:

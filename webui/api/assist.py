@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from webui import metadata
 from webui.api.assist_files import Counters, StyleFile, TagFiles
+from webui.api.called import called_files
 from webui.api.guard import caller_of
 from webui.api.native import PREFIX, answer, own_picture, read_bytes, read_json
 from webui.api.styles import infer_styles
@@ -21,8 +22,7 @@ from webui.core.errors import EaselError, Forbidden, InvalidRequest
 from webui.core.picture_fields import MAX_PROMPT_CHARS
 from webui.core.requests import Txt2Img
 from webui.metadata.parsing import MAX_CHARS as MAX_INFOTEXT_CHARS
-from webui.prompt.embeddings import EmbeddingNames
-from webui.prompt.problems import Files, problems
+from webui.prompt.problems import problems
 from webui.prompt.styles import Style
 from webui.prompt.tags import Match
 from webui.settings.sections import InfotextStyles
@@ -114,7 +114,7 @@ class Assist:
         """How many tokens a prompt has for a checkpoint, how many its chunks hold, each chunk's.
 
         steps counts for schedules: the largest text they give is counted. problems says what in the
-        prompt does not mean what it seems to.
+        prompt does not mean what it seems to, and which files it calls that cannot be used.
         """
         values = await read_json(request)
         text = text_of(values, "text", MAX_COUNTED_CHARS)
@@ -153,11 +153,9 @@ class Assist:
 
     def _count(self, text: str, checkpoint: str, how: PromptReading) -> dict[str, Any]:
         model = self._catalog.resolve(checkpoint) if checkpoint else self._catalog.default()
-        count = self._counters.of(model).count(text, **asdict(how))
-        files = Files(
-            [found.name for found in self._catalog.networks("lora")] if "<" in text else (),
-            EmbeddingNames(found.name for found in self._catalog.networks("embeddings")),
-        )
+        context = model.context if model else 0
+        vectors, files = called_files(self._catalog, text, context=context, **asdict(how))
+        count = self._counters.of(model).count(text, vectors=vectors, **asdict(how))
         said = problems(text, negative=how.negative, files=files)
         return {
             "tokens": count.tokens, "room": count.room, "chunks": count.chunks, "problems": said,

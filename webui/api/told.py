@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from webui import metadata
@@ -13,6 +14,7 @@ from webui.metadata.reading import Told
 if TYPE_CHECKING:
     from webui.catalog import Catalog
 
+_LORA = re.compile(r"<(lora|lyco):([^:<>]+)", re.IGNORECASE)
 MOST_TEXTS = 50
 MOST_PAIRS = 500
 MOST_CHARS = 100_000
@@ -34,6 +36,8 @@ def view(told: Told, catalog: Catalog) -> dict[str, Any]:
     values, problems = dict(usable.values), list(usable.problems)
     if told.exact is not None:
         values |= _whole(told)
+    if "prompt" in values:
+        values["prompt"] = with_our_loras(catalog, values["prompt"], parsed.get("Lora hashes", ""))
     if "checkpoint" in values:
         try:
             wanted = parsed.get("Model hash", "")
@@ -71,6 +75,27 @@ def named(catalog: Catalog, name: str, short_hash: str) -> str:
         except EaselError:
             pass
         raise
+
+
+def with_our_loras(catalog: Catalog, prompt: str, hashes: str) -> str:
+    """``prompt`` with the LoRAs that are here under another name called by that, as A1111 does.
+
+    ``hashes`` are those of "Lora hashes": ``name: digits, …``.
+    """
+    by_name: dict[str, str] = {}
+    for one in hashes.split(",")[:MOST_PAIRS]:
+        name, colon, digits = one.partition(":")
+        if colon:
+            by_name[name.strip()] = digits.strip()
+
+    def renamed(match: re.Match[str]) -> str:
+        digits = by_name.get(match[2].strip(), "")
+        if not digits or catalog.lora(match[2].strip()) is not None:
+            return match[0]
+        found = catalog.lora_by_hash(digits)
+        return f"<{match[1]}:{found.name}" if found else match[0]
+
+    return _LORA.sub(renamed, prompt) if by_name else prompt
 
 
 def _whole(told: Told) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from webui.catalog.adapters import LoraNames, short_hash
 from webui.catalog.folders import digest_of, identify_folder, weight_files
 from webui.catalog.hashes import Hashes
 from webui.catalog.header import read_header
@@ -19,7 +20,7 @@ from webui.catalog.places import places
 from webui.catalog.scan import SUFFIX, Candidate, scan
 from webui.catalog.upscalers import Upscalers, find_upscalers
 from webui.core.errors import EaselError, ErrorInfo, ModelError, NotFound, UnsafeFile
-from webui.core.models import ModelRef
+from webui.core.models import AdapterRef, ModelRef
 
 STARTER = "easel-starter"
 _TITLE = re.compile(r"(.*\S)\s*\[([0-9a-fA-F]{8,64})\]")
@@ -49,6 +50,7 @@ class Catalog:
         self._hashes = Hashes(cache / "model-hashes.json" if cache else None)
         self._identified: dict[_Signature, ModelRef | ErrorInfo] = {}
         self._lock = threading.Lock()
+        self._loras = LoraNames()
 
     def checkpoints(self) -> tuple[ModelRef, ...]:
         """The checkpoints that can be drawn with, sorted by name."""
@@ -65,6 +67,18 @@ class Catalog:
     def upscalers(self) -> Upscalers:
         """What enlarges pictures: the built-in methods and the model files."""
         return find_upscalers(self.models_dir, self.installation)
+
+    def lora(self, name: str) -> Network | None:
+        """The LoRA that a prompt calls so; None if there is none. See ``LoraNames.find``."""
+        return self._loras.find(self.networks("lora"), name)
+
+    def lora_by_hash(self, short: str) -> Network | None:
+        """The LoRA of that hash (A1111's twelve digits), as far as hashes are known."""
+        return self._loras.by_hash(self.networks("lora"), short, self._hashes.known)
+
+    def adapter_hash(self, adapter: AdapterRef, wait: float = 0.0) -> str | None:
+        """A1111's hash of a LoRA or an embedding, twelve digits; see ``adapters.short_hash``."""
+        return short_hash(self._hashes, self._loras, adapter, wait)
 
     def default(self) -> ModelRef | None:
         """The checkpoint meant when none is named: the first of the user's own, else the
@@ -189,6 +203,7 @@ def _ref(candidate: Candidate) -> ModelRef:
         prediction=identity.prediction,
         native_size=identity.native_size,
         digest=hashlib.sha256(f"{content}\0{candidate.signature!r}".encode()).hexdigest(),
+        context=identity.context,
     )
 
 

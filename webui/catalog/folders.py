@@ -78,11 +78,8 @@ def identify_folder(folder: Path, name: str) -> Identity:
     unet = _part(folder, "unet", "UNet2DConditionModel", name)
     vae = _part(folder, "vae", "AutoencoderKL", name)
     _part(folder, "text_encoder", None, name)
-    check_unet(
-        name,
-        in_channels=_number(unet.get("in_channels"), 4),
-        context=_number(unet.get("cross_attention_dim"), 768),
-    )
+    context = _number(unet.get("cross_attention_dim"), 768)
+    check_unet(name, in_channels=_number(unet.get("in_channels"), 4), context=context)
     scheduler = _read_json(folder / "scheduler" / "scheduler_config.json", name)
     prediction = scheduler.get("prediction_type", "epsilon")
     if prediction not in {"epsilon", "v_prediction"}:
@@ -90,7 +87,7 @@ def identify_folder(folder: Path, name: str) -> Identity:
             f"{name!r} predicts {_short(prediction)}; this version draws with epsilon and "
             "v_prediction only."
         )
-    return Identity("sd15", prediction, _native_size(unet, vae))
+    return Identity("sd15", prediction, _native_size(unet, vae), context)
 
 
 def digest_of(folder: Path, name: str) -> str:

@@ -22,7 +22,7 @@ class Hashes:
         self._file = file
         self._known = _read(file) if file else {}
         self._waiting: dict[str, threading.Event] = {}
-        self._work: queue.SimpleQueue[tuple[str, Path] | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[tuple[str, Path, bool] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
@@ -31,16 +31,21 @@ class Hashes:
         """The hash if it has been made already."""
         return self._known.get(key)
 
-    def get(self, key: str, path: Path, wait: float = 0.0) -> str | None:
+    def get(
+        self, key: str, path: Path, wait: float = 0.0, *, past_header: bool = False
+    ) -> str | None:
         """The hash of the file at ``path``, kept under ``key``; None when not made within ``wait``
-        seconds (it is then being made)."""
+        seconds (it is then being made).
+
+        ``past_header`` leaves out a safetensors file's header, as A1111 does for LoRAs.
+        """
         with self._lock:
             if key in self._known or self._closed.is_set():
                 return self._known.get(key)
             done = self._waiting.get(key)
             if done is None:
                 done = self._waiting[key] = threading.Event()
-                self._work.put((key, path))
+                self._work.put((key, path, past_header))
                 self._start()
         done.wait(wait)
         return self._known.get(key)
@@ -59,8 +64,8 @@ class Hashes:
 
     def _run(self) -> None:
         while (item := self._work.get()) is not None and not self._closed.is_set():
-            key, path = item
-            made = self._hash(path)
+            key, path, past_header = item
+            made = self._hash(path, past_header)
             with self._lock:
                 if made is not None:
                     self._known[key] = made
@@ -68,15 +73,17 @@ class Hashes:
             if made is not None and self._file is not None:
                 _write(self._file, dict(list(self._known.items())[-_MOST_KEPT:]))
 
-    def _hash(self, path: Path) -> str | None:
+    def _hash(self, path: Path, past_header: bool) -> str | None:
         total = hashlib.sha256()
         try:
             with path.open("rb", buffering=0) as file:
+                if past_header:
+                    file.seek(8 + int.from_bytes(file.read(8), "little"))
                 while chunk := file.read(_CHUNK):
                     if self._closed.is_set():
                         return None
                     total.update(chunk)
-        except OSError:
+        except (OSError, OverflowError):
             return None
         return total.hexdigest()
 

@@ -23,11 +23,13 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a checkpoint is: the engine's family, what its UNet predicts, its side in pixels."""
+    """What a checkpoint is: the engine's family, what its UNet predicts, its side in pixels, and
+    the width of the token embeddings it reads."""
 
     family: str
     prediction: Prediction
     native_size: int
+    context: int = 768
 
 
 def identify_file(header: Header, name: str) -> Identity:
@@ -35,7 +37,8 @@ def identify_file(header: Header, name: str) -> Identity:
     shapes = header.shapes
     if _CONV_IN not in shapes:
         raise ModelError(f"{name!r} {_other(shapes)}")
-    check_unet(name, in_channels=_size(shapes[_CONV_IN], 1), context=_context(shapes))
+    context = _context(shapes)
+    check_unet(name, in_channels=_size(shapes[_CONV_IN], 1), context=context)
     if _starts(shapes, "conditioner.embedders."):
         raise refused(name, "a Stable Diffusion XL checkpoint")
     if _starts(shapes, "cond_stage_model.model."):
@@ -44,7 +47,7 @@ def identify_file(header: Header, name: str) -> Identity:
         raise ModelError(f"{name!r} lacks its text encoder; get a complete checkpoint.")
     if not _starts(shapes, "first_stage_model."):
         raise ModelError(f"{name!r} lacks its VAE; get a complete checkpoint.")
-    return Identity("sd15", _prediction(header), 512)
+    return Identity("sd15", _prediction(header), 512, context)
 
 
 def check_unet(name: str, *, in_channels: int, context: int) -> None:

@@ -79,15 +79,19 @@ def covers(network: Network) -> tuple[str, ...]:
 
 
 def vectors(network: Network) -> Vectors | None:
-    """The size of an embedding; None when the file is none, or is damaged."""
+    """The size of an embedding; None when the file is none, or is damaged.
+
+    One with vectors for both of SDXL's text encoders is as wide as both together, as in A1111.
+    """
     header = _header(network)
     shapes = header.shapes if header else {}
-    shape = next((shapes[key] for key in _VECTORS if key in shapes), None)
-    if shape is None and len(shapes) == 1:
-        shape = next(iter(shapes.values()))
-    if shape is None or not 1 <= len(shape) <= 2:
+    found = [shapes[key] for key in _VECTORS if key in shapes]
+    if not found and len(shapes) == 1:
+        found = list(shapes.values())
+    if not found or not all(1 <= len(shape) <= 2 for shape in found):
         return None
-    return Vectors(shape[0] if len(shape) == 2 else 1, shape[-1])
+    count = found[0][0] if len(found[0]) == 2 else 1
+    return Vectors(count, sum(shape[-1] for shape in found))
 
 
 def preview_of(network: Network) -> Path | None:

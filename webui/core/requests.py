@@ -38,8 +38,8 @@ __all__ = [
     "Request",
     "Series",
     "Txt2Img",
-    "drawn_from",
     "Upscale",
+    "drawn_from",
     "spent",
 ]
 

@@ -9,7 +9,7 @@ from webui.catalog import Catalog, find_clip
 from webui.core.choices import HIRES_UPSCALERS
 from webui.core.errors import InvalidRequest, NotFound
 from webui.core.measure import Measure
-from webui.core.models import ModelRef
+from webui.core.models import AdapterRef, ModelRef
 from webui.core.params import fields_of
 from webui.core.picture_fields import MAX_SIDE
 from webui.core.requests import (
@@ -26,6 +26,7 @@ from webui.core.sizes import within
 from webui.core.sweep import at_once, drawing_order
 from webui.core.upscale import plan
 from webui.core.upscalers import NONE
+from webui.jobs.adapters import AdapterFinder, united
 from webui.library.inputs import Inputs
 from webui.prompt.wildcard_lists import Wildcards
 from webui.prompt.wildcards import resolve, varies
@@ -57,7 +58,7 @@ class Completer:
         self.upscaling = upscaling or Upscaling()
 
     def __call__(self, request: Request) -> tuple[Request, ModelRef]:
-        """The complete request, and the checkpoint it begins with."""
+        """The complete request, and the checkpoint it begins with, with what its prompts call."""
         if isinstance(request, Measure):
             return request, find_clip(self._catalog.models_dir, request.model)
         if isinstance(request, Upscale):
@@ -66,10 +67,12 @@ class Completer:
         if isinstance(request, Series):
             return self._series(request, wildcards)
         whole, model = self._whole(request)
+        finder = AdapterFinder(self._catalog)
         if wildcards is None or not _is_template(whole, wildcards):
-            return whole, model
+            return whole, replace(model, adapters=finder.of(whole, model))
         pictures = [(one, model) for one in singles(whole)]
-        return _made(Series(base=whole, cells=((),)), pictures, wildcards), model
+        made = _made(Series(base=whole, cells=((),)), pictures, wildcards, finder)
+        return made, made.model(0)
 
     def _upscale(self, request: Upscale) -> tuple[Upscale, ModelRef]:
         """With its upscalers, and the sizes of its pictures, which are checked here."""
@@ -99,7 +102,8 @@ class Completer:
         for cell in series.cells:
             whole, model = self._whole(replace(given, **dict(cell)))
             pictures += [(one, model) for one in singles(whole)]
-        made = _made(replace(series, base=base, each=base.count), pictures, wildcards)
+        finder = AdapterFinder(self._catalog)
+        made = _made(replace(series, base=base, each=base.count), pictures, wildcards, finder)
         return made, made.model(made.sequence[0])
 
     def _whole(self, request: DrawRequest) -> tuple[DrawRequest, ModelRef]:
@@ -175,7 +179,10 @@ def _is_template(request: DrawRequest, wildcards: Wildcards) -> bool:
 
 
 def _made(
-    series: Series, pictures: Sequence[tuple[DrawRequest, ModelRef]], wildcards: Wildcards | None
+    series: Series,
+    pictures: Sequence[tuple[DrawRequest, ModelRef]],
+    wildcards: Wildcards | None,
+    finder: AdapterFinder,
 ) -> Series:
     """``series`` with these pictures for cells, in the order that costs least."""
     written = [request for request, _ in pictures]
@@ -191,10 +198,7 @@ def _made(
         )
         for before, after in zip(written, requests, strict=True)
     ]
-    models: dict[str, ModelRef] = {}
-    for _, model in pictures:
-        if model.name not in models or model.judge:  # some pictures may be judged, others not
-            models[model.name] = model
+    models = _models(requests, [model for _, model in pictures], finder)
     width = max(request.final_size[0] for request in requests)
     height = max(request.final_size[1] for request in requests)
     return replace(
@@ -202,10 +206,23 @@ def _made(
         cells=tuple(_difference(series.base, request) for request in requests),
         order=drawing_order(requests),
         at_once=at_once(series.base.batch_size, width, height),
-        models=tuple(models.values()),
+        models=models,
         templates=tuple(templates),
         chosen=tuple((prompt, negative) for prompt, negative in chosen) if templates else (),
     )
+
+
+def _models(
+    requests: Sequence[DrawRequest], models: Sequence[ModelRef], finder: AdapterFinder
+) -> tuple[ModelRef, ...]:
+    """Each checkpoint once, with what any of its pictures calls besides."""
+    found: dict[str, ModelRef] = {}
+    adapters: dict[str, list[tuple[AdapterRef, ...]]] = {}
+    for request, model in zip(requests, models, strict=True):
+        if model.name not in found or model.judge:  # some pictures may be judged, others not
+            found[model.name] = model
+        adapters.setdefault(model.name, []).append(finder.of(request, model))
+    return tuple(replace(one, adapters=united(adapters[name])) for name, one in found.items())
 
 
 def _chosen(request: DrawRequest, wildcards: Wildcards) -> DrawRequest:

@@ -39,8 +39,10 @@ _OURS = {
     "Sampler eta delta": "ENSD",  # SD.Next
     "Eta noise seed delta": "ENSD",
 }
-_HELPFUL = ("Version", "Model hash", DDIM_ETA, "CLIP score", "Template", "Negative Template")
-"""Keys of no field that are understood: they find the model, or say where a prompt came from."""
+_HELPFUL = (
+    "Version", "Model hash", DDIM_ETA, "CLIP score", "Template", "Negative Template", "Lora hashes",
+)  # fmt: skip
+"""Keys of no field that are understood: they find models, or say where a prompt came from."""
 _NAMES = (
     (re.compile(r"easel\b"), "Easel"),
     (re.compile(r"f\d+\.\d"), "Forge"),

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 COMMA_BACKTRACK = 20
 """A phrase behind a comma that would be cut this near to its beginning moves to the next chunk."""
 
-Tokens = Iterable[tuple[int, float]]
-"""Token ids with their weights."""
+Token = int | tuple[int, ...]
+"""A token's id, or ids that are never parted between chunks: an embedding's vectors."""
+
+Tokens = Iterable[tuple[Token, float]]
+"""Tokens with their weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,11 @@ def _cut(tokens: Tokens, room: int, comma: int | None) -> list[list[tuple[int, f
                 moved = current[after_comma:]
             chunks.append(current[: room - len(moved)])
             current, after_comma = moved, 0
-        current.append((token, weight))
+        ids = token if isinstance(token, tuple) else (token,)
+        if len(current) + len(ids) > room:
+            chunks.append(current)
+            current, after_comma = [], 0
+        current += [(one, weight) for one in ids]
         if token == comma:
             after_comma = len(current)
     return [*chunks, current]

@@ -36,6 +36,20 @@ class EmbeddingNames:
         """The names in ``text``, in order, none within another."""
         return tuple(self._find(text))
 
+    def parts(self, text: str) -> Iterator[str | Called]:
+        """``text`` in order: what no name stands in, and the names called."""
+        end = 0
+        for called in self._find(text):
+            if called.start > end:
+                yield text[end : called.start]
+            yield called
+            end = called.start + len(called.name)
+        if end < len(text):
+            yield text[end:]
+
+    def __bool__(self) -> bool:
+        return bool(self._known)
+
     def _find(self, text: str) -> Iterator[Called]:
         end = 0
         for word in _WORD.finditer(text) if self._known else ():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from webui.prompt.embeddings import EmbeddingNames
 from webui.prompt.networks import ExtraNetwork, split_networks
 from webui.prompt.schedules import Pieces, pieces_of
 from webui.prompt.weights import MOST, sections
@@ -54,6 +55,33 @@ def plan_prompts(
     parts, networks = split_prompt(prompt)
     positive = tuple((over(part.text), part.weight) for part in parts)
     return PromptPlan(positive, over(without_comments(negative_prompt)), networks)
+
+
+def embeddings_in(
+    prompt: str,
+    negative_prompt: str,
+    steps: int,
+    emphasis: str,
+    names: EmbeddingNames,
+    first_pass: int | None = None,
+) -> tuple[str, ...]:
+    """The embeddings that both prompts call at some step, each once, the prompt's first.
+
+    ``first_pass`` as in :func:`plan_prompts`.
+    """
+    if not names:
+        return ()
+    plan = plan_prompts(prompt, negative_prompt, steps, first_pass=first_pass)
+    asked = [*(pieces for pieces, _ in plan.positive), plan.negative]
+    texts = dict.fromkeys(piece.text for pieces in asked for piece in pieces)
+    found = (one for text in texts for one in called_in(text, emphasis, names))
+    return tuple(dict.fromkeys(found))
+
+
+def called_in(text: str, emphasis: str, names: EmbeddingNames) -> tuple[str, ...]:
+    """The embeddings that one text calls, in order, as the text encoder's tokens are made."""
+    spans = (span for section in sections(text, emphasis) for span in section)
+    return tuple(one.name for span in spans for one in names.find(span.text))
 
 
 def split_prompt(prompt: str) -> tuple[tuple[Part, ...], tuple[ExtraNetwork, ...]]:

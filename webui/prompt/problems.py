@@ -5,25 +5,28 @@ Nothing here is an error: a prompt that cannot be read is used as it stands.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from webui.prompt import networks, schedules, weights
-from webui.prompt.embeddings import EmbeddingNames
+from webui.prompt.loras import is_lora, read_call
 from webui.prompt.plan import Part, split_prompt, without_comments
 
 MOST = 10
-_LORAS = {"lora", "lyco"}
-_NO_NAMES = EmbeddingNames(())
+_NOBODY: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What prompts can call by name: the LoRAs' names, and the embeddings'."""
+    """What is known of the files that a prompt calls by name.
 
-    loras: Collection[str] = ()
-    embeddings: EmbeddingNames = _NO_NAMES
+    ``has_lora`` says whether there is a LoRA of that name; ``unfit`` are the embeddings that it
+    calls and that cannot be used, with the reason as the middle of a sentence.
+    """
+
+    has_lora: Callable[[str], bool]
+    unfit: Mapping[str, str] = field(default_factory=lambda: _NOBODY)
 
 
 def problems(text: str, *, negative: bool = False, files: Files | None = None) -> tuple[str, ...]:
@@ -37,20 +40,19 @@ def problems(text: str, *, negative: bool = False, files: Files | None = None) -
 
 
 def _of_files(text: str, files: Files, *, negative: bool) -> Iterator[str]:
-    """What is called by name, and has no effect: this version applies no such files."""
-    rest, found = networks.split_networks(without_comments(text))
-    known = {name.casefold() for name in files.loras} if found else set[str]()
+    """What is called by name, and is not there or cannot be applied."""
+    _, found = networks.split_networks(without_comments(text))
     for one in () if negative else found:
         name = one.arguments[0].strip()[:60] if one.arguments else ""
-        if one.kind.casefold() in _LORAS and name.casefold() not in known:
-            yield f"There is no LoRA “{name}” in models/lora."
-        else:
-            yield f"“<{one.kind}:{name}…>” has no effect: this version cannot apply it yet."
-    for called in files.embeddings.find(rest):
-        yield (
-            f"“{called.name}” is an embedding, which this version cannot apply yet; its name is "
-            "used as words."
-        )
+        call = read_call(one)
+        if not is_lora(one):
+            yield f"“<{one.kind}:{name}…>” has no effect: only LoRAs are applied."
+        elif call is None:
+            yield f"“<{one.kind}:{name}…>” has no effect: write it as <lora:name:0.8>."
+        elif not files.has_lora(call.name):
+            yield f"There is no LoRA “{name}” in models/lora; it is left out."
+    for name, reason in files.unfit.items():
+        yield f"“{name}” is an embedding {reason}; its name is used as words."
 
 
 def _of_prompt(text: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import Any
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from webui.core.errors import ModelError, SetupError
-from webui.prompt.chunks import Tokens, cut
+from webui.prompt.chunks import Token, Tokens, cut
+from webui.prompt.embeddings import Called, EmbeddingNames
 from webui.prompt.plan import plan_prompts
 from webui.prompt.weights import sections
 
@@ -24,6 +25,7 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 _WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 _COMMA = ",</w>"
 _MOST_BYTES = 32_000_000
+_NONE: Mapping[str, int] = {}
 _MOST_CHARS = 500_000
 """Characters of a schedule's texts that are counted, the longest texts first."""
 
@@ -41,6 +43,14 @@ class Count:
         return self.room // len(self.chunks) * (len(self.chunks) - 1) + self.chunks[-1]
 
 
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """The embeddings that may be called, and how many vectors each has."""
+
+    names: EmbeddingNames
+    vectors: Mapping[str, int]
+
+
 class Counter:
     """Counts as the text encoder's chunks are cut: syntax is no tokens."""
 
@@ -50,30 +60,43 @@ class Counter:
         self._comma = tokenizer.token_to_id(_COMMA)
 
     def count(
-        self, text: str, *, steps: int = 20, emphasis: str = "Original", negative: bool = False
+        self,
+        text: str,
+        *,
+        steps: int = 20,
+        emphasis: str = "Original",
+        negative: bool = False,
+        vectors: Mapping[str, int] = _NONE,
     ) -> Count:
         """The tokens of a prompt; it takes at least one chunk.
 
         Where AND and schedules make several texts of it, those of the one that takes most.
+        ``vectors`` are those of each embedding that it may call.
         """
         plan = plan_prompts("" if negative else text, text if negative else "", steps)
         found = [plan.negative] if negative else [pieces for pieces, _ in plan.positive]
         texts = sorted({piece.text for pieces in found for piece in pieces}, key=len, reverse=True)
         counts: list[Count] = []
+        called = _Called(EmbeddingNames(vectors), vectors)
         chars = 0
         for one in texts:
             if not counts or chars + len(one) <= _MOST_CHARS:
-                counts.append(self._count(one, emphasis))
+                counts.append(self._count(one, emphasis, called))
                 chars += len(one)
         return max(counts, key=lambda count: count.tokens)
 
-    def _count(self, text: str, emphasis: str) -> Count:
-        tokens = [self._tokens(span.text for span in one) for one in sections(text, emphasis)]
+    def _count(self, text: str, emphasis: str, called: _Called) -> Count:
+        found = sections(text, emphasis)
+        tokens = [self._tokens((span.text for span in one), called) for one in found]
         chunks = cut(tokens, self._room, self._comma)
         return Count(tuple(len(chunk) for chunk in chunks), self._room * len(chunks))
 
-    def _tokens(self, texts: Iterable[str]) -> Tokens:
-        return [(token, 1.0) for text in texts for token in self.ids(text)]
+    def _tokens(self, texts: Iterable[str], called: _Called) -> Tokens:
+        parts = (part for text in texts for part in called.names.parts(text))
+        return [(token, 1.0) for part in parts for token in self._of_part(part, called)]
+
+    def _of_part(self, part: str | Called, called: _Called) -> Sequence[Token]:
+        return self.ids(part) if isinstance(part, str) else [(0,) * called.vectors[part.name]]
 
     def ids(self, text: str) -> list[int]:
         """Token ids of a text without syntax, start and end left out."""

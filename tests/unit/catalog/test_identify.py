@@ -233,7 +233,7 @@ def test_identifying_reads_the_header_and_no_more(
 
 def test_a_diffusers_folder_is_known(tmp_path: Path, diffusers_folder: Maker) -> None:
     folder = diffusers_folder(tmp_path / "m")
-    assert identify_folder(folder, "m") == Identity("sd15", "epsilon", 64)
+    assert identify_folder(folder, "m") == Identity("sd15", "epsilon", 64, 128)
     diffusers_folder(
         tmp_path / "v",
         scheduler__scheduler_config={"prediction_type": "v_prediction"},

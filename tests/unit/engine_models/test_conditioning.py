@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from webui.engine.conditioning import EmbeddingCache, PromptEncoder, of_equal_length
@@ -23,6 +23,8 @@ class LetterEncoder:
     """One token per letter; a token's embedding is the token."""
 
     start, end, pad, comma, length, nbytes = 1, 2, 3, ord(","), 6, 0
+    width = 2
+    network = nn.Module()
 
     def __init__(self) -> None:
         self.calls: list[int] = []
@@ -32,7 +34,9 @@ class LetterEncoder:
     def tokenize(self, text: str) -> list[int]:
         return [ord(c) for c in text if c != " "]
 
-    def encode(self, chunks: Sequence[Sequence[int]], clip_skip: int) -> Tensor:
+    def encode(
+        self, chunks: Sequence[Sequence[int]], clip_skip: int, vectors: Tensor | None = None
+    ) -> Tensor:
         self.calls.append(len(chunks))
         return torch.tensor(chunks, dtype=torch.float32)[:, :, None].expand(-1, -1, 2) * clip_skip
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from webui.core.requests import Txt2Img
 from webui.engine.conditioning import EmbeddingCache, PromptEncoder
@@ -23,6 +23,8 @@ class Letters:
     """One token per letter, ten letters a chunk; remembers every chunk it was given."""
 
     start, end, pad, comma, length, nbytes = 1, 2, 3, ord(","), 12, 0
+    width = 2
+    network = nn.Module()
 
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
@@ -32,7 +34,9 @@ class Letters:
     def tokenize(self, text: str) -> list[int]:
         return [ord(c) for c in text if not c.isspace()]
 
-    def encode(self, chunks: Sequence[Sequence[int]], clip_skip: int) -> Tensor:
+    def encode(
+        self, chunks: Sequence[Sequence[int]], clip_skip: int, vectors: Tensor | None = None
+    ) -> Tensor:
         self.calls.append(["".join(chr(t) for t in chunk if t > 3) for chunk in chunks])
         return torch.tensor(chunks, dtype=torch.float32)[:, :, None].expand(-1, -1, 2)
 

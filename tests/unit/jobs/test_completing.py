@@ -28,6 +28,10 @@ class Models:
     def model_hash(self, model: ModelRef) -> None:
         """Not known."""
 
+    def networks(self, kind: str) -> tuple[()]:
+        """None."""
+        return ()
+
 
 @pytest.fixture
 def complete(monkeypatch: pytest.MonkeyPatch) -> completing.Completer:

@@ -14,11 +14,12 @@ import psutil
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from webui.api.a1111.models import checkpoint_view
+from webui.api.a1111.models import checkpoint_view, current_checkpoint
 from webui.api.a1111.script_info import SCRIPTS, script_views
 from webui.api.assist_files import StyleFile
 from webui.api.guard import caller_of
 from webui.api.native import answer
+from webui.catalog.adapters import fits
 from webui.catalog.networks import Network, metadata, vectors
 from webui.catalog.upscalers import USUAL_SCALE
 from webui.core.samplers import SAMPLERS, SCHEDULES, SamplerInfo
@@ -120,19 +121,21 @@ class Lists:
         )
 
     def embeddings(self) -> Response:
-        """The embeddings there are: all "skipped", for prompts cannot call them yet."""
-        skipped: dict[str, Any] = {}
+        """The embeddings there are: loaded, or skipped where they do not fit the checkpoint."""
+        model = current_checkpoint(self._services)
+        found: dict[str, dict[str, Any]] = {"loaded": {}, "skipped": {}}
         for network in self._services.catalog.networks("embeddings"):
             size = vectors(network)
             if size is not None:
-                skipped[network.name] = {
+                usable = fits(size, model.context if model else 0)
+                found["loaded" if usable else "skipped"][network.name] = {
                     "step": None,
                     "sd_checkpoint": None,
                     "sd_checkpoint_name": None,
                     "shape": size.width,
                     "vectors": size.vectors,
                 }
-        return answer({"loaded": {}, "skipped": skipped})
+        return answer(found)
 
     def loras(self, request: Request) -> Response:
         """The LoRA files there are, with what their makers wrote into them."""

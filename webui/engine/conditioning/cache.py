@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -10,12 +11,17 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingKey:
-    """A text, the content of the encoder that read it, and how: layers left out, emphasis mode."""
+    """A text, the content of the encoder that read it, and how: layers left out, emphasis mode.
+
+    ``adapters`` are the LoRAs that change the encoder, and the contents of the embeddings that the
+    text calls.
+    """
 
     text: str
     encoder: str
     clip_skip: int
     emphasis: str = "Original"
+    adapters: Hashable = ()
 
 
 class EmbeddingCache:

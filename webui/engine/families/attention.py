@@ -3,12 +3,12 @@
 diffusers' ``Attention`` looks its processor's signature up and handles a dozen variants in every
 call, which costs small models several percent of a step. This one does the plain case only, under
 the same weight names, and keeps the keys and values of the newest text for as long as its tensor
-lives: the step loop passes the same one from step to step. What changes the weights between two
-steps of one image must pass another tensor.
+lives, and its own weights are the same: the step loop passes the same one from step to step.
 """
 
 from __future__ import annotations
 
+from operator import is_
 from typing import Any
 
 from diffusers.models.attention_processor import Attention
@@ -62,13 +62,15 @@ class PlainAttention(nn.Module):
         return self.to_out[0](out.transpose(1, 2).flatten(2))
 
     def _of_text(self, text: Tensor) -> tuple[Tensor, Tensor]:
+        made_with = self.to_k.weight, self.to_v.weight  # LoRAs put others here between two passes
         kept = self._kept.get(text)
-        if kept is None:
-            kept = self._project(text)
-            self._kept.clear()
-            if kept[0].numel() <= _MOST_KEPT:
-                self._kept[text] = kept
-        return kept
+        if kept is not None and all(map(is_, kept[1], made_with)):
+            return kept[0]
+        projected = self._project(text)
+        self._kept.clear()
+        if projected[0].numel() <= _MOST_KEPT:
+            self._kept[text] = projected, made_with
+        return projected
 
     def _project(self, states: Tensor) -> tuple[Tensor, Tensor]:
         return self._split(self.to_k(states)), self._split(self.to_v(states))

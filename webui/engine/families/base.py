@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from webui.core.models import ModelRef
 from webui.engine.evaluation import Denoiser
@@ -29,11 +29,21 @@ class Component(Protocol):
         ...
 
 
-class TextEncoder(Component, Protocol):
+class Patchable(Protocol):
+    """A part whose weights LoRAs change."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The module that has the weights, by the names of diffusers and transformers."""
+        ...
+
+
+class TextEncoder(Component, Patchable, Protocol):
     """Text as tokens, tokens as embeddings.
 
     ``start``, ``end``, ``pad`` and ``comma`` are token ids (``comma`` None if there is no such
-    token); ``length`` is how many tokens one chunk has with ``start`` and ``end`` (77 for CLIP).
+    token); ``length`` is how many tokens one chunk has with ``start`` and ``end`` (77 for CLIP),
+    ``width`` D of its tokens' embeddings.
     """
 
     @property
@@ -51,12 +61,20 @@ class TextEncoder(Component, Protocol):
     @property
     def length(self) -> int: ...
 
+    @property
+    def width(self) -> int: ...
+
     def tokenize(self, text: str) -> list[int]:
         """Token ids without start and end, however many."""
         ...
 
-    def encode(self, chunks: Sequence[Sequence[int]], clip_skip: int) -> Tensor:
+    def encode(
+        self, chunks: Sequence[Sequence[int]], clip_skip: int, vectors: Tensor | None = None
+    ) -> Tensor:
         """Embeddings [N, length, D] float32 of ``chunks`` [N, length].
+
+        A negative token -1 - k stands for ``vectors[k]`` [K, D]: a textual inversion's, in the
+        place of a token's embedding.
 
         ``clip_skip`` counts as in A1111: 1 takes the last layer's output, 2 the one before it.
         ``InvalidRequest`` if the encoder has fewer layers.
@@ -78,7 +96,7 @@ class SeamlessDenoiser(Denoiser, Protocol):
         ...
 
 
-class LoadedDenoiser(Component, SeamlessDenoiser, Protocol):
+class LoadedDenoiser(Component, Patchable, SeamlessDenoiser, Protocol):
     """A denoiser whose weights can be moved."""
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from webui.core.errors import InvalidRequest, ModelError, SetupError
@@ -35,6 +36,12 @@ class ClipText:
         comma = self._tokenizer.get_vocab().get(",</w>")
         self.comma = None if comma is None else int(comma)
         self.length = int(self._tokenizer.model_max_length)
+        self.width = int(model.config.hidden_size)
+
+    @property
+    def network(self) -> nn.Module:
+        """The text model."""
+        return self._model
 
     @property
     def nbytes(self) -> int:
@@ -50,7 +57,12 @@ class ClipText:
         return self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids
 
     @torch.inference_mode()
-    def encode(self, chunks: Sequence[Sequence[int]], clip_skip: int = 1) -> Tensor:
+    def encode(
+        self,
+        chunks: Sequence[Sequence[int]],
+        clip_skip: int = 1,
+        vectors: Tensor | None = None,
+    ) -> Tensor:
         """Embeddings [N, length, D] float32; see ``families.base.TextEncoder``."""
         if clip_skip > self._layers:
             raise InvalidRequest(
@@ -58,14 +70,32 @@ class ClipText:
                 f"{self._layers} layers.",
                 field="clip_skip",
             )
-        parts = [
-            self._encode(chunks[i : i + _CHUNKS_AT_ONCE], clip_skip)
-            for i in range(0, len(chunks), _CHUNKS_AT_ONCE)
-        ]
+        parts: list[Tensor] = []
+        for i in range(0, len(chunks), _CHUNKS_AT_ONCE):
+            some = chunks[i : i + _CHUNKS_AT_ONCE]
+            ids = torch.tensor(some, dtype=torch.long, device=self._model.device)
+            with self._placed(ids, vectors):
+                parts.append(self._encode(ids.clamp(min=0), clip_skip))
         return torch.cat(parts)
 
-    def _encode(self, chunks: Sequence[Sequence[int]], clip_skip: int) -> Tensor:
-        ids = torch.tensor(chunks, dtype=torch.long, device=self._model.device)
+    @contextmanager
+    def _placed(self, ids: Tensor, vectors: Tensor | None) -> Iterator[None]:
+        """Within the block ``vectors`` stand where ``ids`` are negative."""
+        if vectors is None:
+            yield
+            return
+
+        def place(_module: nn.Module, _inputs: Any, embeddings: Tensor) -> Tensor:
+            own = vectors.to(embeddings.device, embeddings.dtype)[(-1 - ids).clamp(min=0)]
+            return torch.where((ids < 0)[..., None], own, embeddings)
+
+        handle = self._model.get_input_embeddings().register_forward_hook(place)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    def _encode(self, ids: Tensor, clip_skip: int) -> Tensor:
         if clip_skip == 1:
             return self._model(ids).last_hidden_state.float()
         hidden = self._model(ids, output_hidden_states=True).hidden_states[-clip_skip]

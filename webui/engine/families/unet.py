@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from webui.core.models import Prediction
 from webui.engine.families import attention
@@ -39,6 +39,11 @@ class UNetDenoiser:
         self.levels = levels
         self.weights_key = weights_key
         self.dtype: torch.dtype = unet.dtype
+
+    @property
+    def network(self) -> nn.Module:
+        """The UNet."""
+        return self._unet
 
     @property
     def nbytes(self) -> int:

@@ -3,15 +3,16 @@
 A component is a checkpoint's text encoder, denoiser or decoder; its key is what it is made of
 (content, role, dtype), so two checkpoints of the same content hold it once. Three tiers: the
 device, the host's memory (where the device has its own), and the file, which is memory-mapped.
+The weights that LoRAs change are components too, beside the part they are changes of.
 """
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
 import torch
@@ -19,6 +20,8 @@ import torch
 from webui.core.errors import OutOfMemory
 from webui.core.models import ModelRef
 from webui.core.registry import Registry
+from webui.engine.adapters import NONE, AdaptedDenoiser, AdapterSet, Patches, Plan
+from webui.engine.adapters.keys import Target
 from webui.engine.devices import Machine, host_memory
 from webui.engine.families import FAMILIES
 from webui.engine.families.base import (
@@ -27,7 +30,9 @@ from webui.engine.families.base import (
     Decoder,
     Family,
     LoadedDenoiser,
+    Patchable,
     Role,
+    SeamlessDenoiser,
     SizedDecodes,
     TextEncoder,
 )
@@ -36,6 +41,7 @@ from webui.engine.models import budget
 C = TypeVar("C", bound=Component)
 
 _OPENED = 16
+_NO_ADAPTERS: Mapping[Role, AdapterSet] = {}
 _BYTES_PER_SECOND_FROM_HOST = 8e9
 
 
@@ -45,11 +51,12 @@ class NoRoom(OutOfMemory):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a component is made of."""
+    """What a component is made of: of changed weights, also the LoRAs that changed them."""
 
     digest: str
     role: Role
     dtype: torch.dtype
+    adapters: AdapterSet = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,25 @@ class Leased:
 
     checkpoint: Checkpoint
     parts: Mapping[Role, Component]
+    patches: Mapping[Key, Patches] = field(default_factory=dict[Key, Patches])
+
+    @contextmanager
+    def text_with_loras(self) -> Iterator[TextEncoder]:
+        """The text encoder, within the block with the LoRAs it was leased with."""
+        with ExitStack() as worn:
+            for key, patches in self.patches.items():
+                if key.role == "text":
+                    worn.enter_context(patches.worn(self.text.network))
+            yield self.text
+
+    @property
+    def drawing(self) -> SeamlessDenoiser:
+        """The denoiser with the LoRAs it was leased with."""
+        for key, patches in self.patches.items():
+            if key.role == "denoiser":
+                slots = patches.slots(self.denoiser.network)
+                return AdaptedDenoiser(self.denoiser, key.adapters, slots)
+        return self.denoiser
 
     @property
     def text(self) -> TextEncoder:
@@ -125,6 +151,7 @@ class ModelManager:
 
     def open(self, ref: ModelRef) -> Checkpoint:
         """The checkpoint with its headers read; ``ModelError`` if it cannot be used."""
+        ref = ref.bare
         checkpoint = self._opened.pop(ref.digest, None)
         if checkpoint is None or checkpoint.ref != ref:
             checkpoint = self._families.get(ref.family).open(ref)
@@ -134,21 +161,35 @@ class ModelManager:
         return checkpoint
 
     @contextmanager
-    def lease(self, ref: ModelRef, *roles: Role, soon: Collection[Key] = ()) -> Iterator[Leased]:
+    def lease(
+        self,
+        ref: ModelRef,
+        *roles: Role,
+        soon: Collection[Key] = (),
+        adapters: Mapping[Role, AdapterSet] = _NO_ADAPTERS,
+    ) -> Iterator[Leased]:
         """Hold these parts of a checkpoint on the device for as long as the block lasts.
 
-        ``soon`` names what will be needed next, evicted last. Raises ``ModelError`` for a file that
-        cannot be used, :class:`NoRoom` when everything but what others lease was given up and it
-        still does not fit.
+        ``soon`` names what will be needed next, evicted last; ``adapters`` are the LoRAs to change
+        leased parts with, whose changed weights are held as well. Raises ``ModelError`` for a file
+        that cannot be used, :class:`NoRoom` when everything but what others lease was given up and
+        it still does not fit.
         """
         checkpoint = self.open(ref)
         held: list[_Held] = []
         try:
             for role in roles:
-                one = self._resident(checkpoint, role, {h.key for h in held}, soon)
-                one.leases += 1
-                held.append(one)
-            yield Leased(checkpoint, {one.key.role: one.component for one in held})
+                held.append(self._taken(self._resident(checkpoint, role, _keys(held), soon)))
+            parts: dict[Role, Component] = {one.key.role: one.component for one in held}
+            patches: dict[Key, Patches] = {}
+            for role, wanted in adapters.items():
+                if wanted:
+                    key = replace(self.key(checkpoint, role), adapters=wanted)
+                    part = cast(Patchable, parts[role])
+                    one = self._taken(self._patched(checkpoint, part, key, _keys(held), soon))
+                    held.append(one)
+                    patches[key] = cast(Patches, one.component)
+            yield Leased(checkpoint, parts, patches)
         finally:
             for one in held:
                 one.leases -= 1
@@ -158,9 +199,10 @@ class ModelManager:
         """The key of a checkpoint's part on this machine."""
         return Key(checkpoint.ref.digest, role, self._dtype(checkpoint, role))
 
-    def is_loaded(self, ref: ModelRef, role: Role) -> bool:
-        """Whether that part lies on the device."""
-        one = self._held.get(self.key(self.open(ref), role))
+    def is_loaded(self, ref: ModelRef, role: Role, adapters: AdapterSet = NONE) -> bool:
+        """Whether that part lies on the device; with ``adapters``, its weights changed by them."""
+        key = self.key(self.open(ref), role)
+        one = self._held.get(replace(key, adapters=adapters))
         return one is not None and one.device == self.machine.device
 
     def release_unused(self) -> bool:
@@ -197,19 +239,50 @@ class ModelManager:
     ) -> _Held:
         """The component on the device, loaded or moved there if need be; ``mine`` stay leased."""
         key = self.key(checkpoint, role)
+        one = self._found(key, mine, soon)
+        if one is None:
+            self._make_room(checkpoint.weights(role) * key.dtype.itemsize, mine, soon)
+            one = self._held[key] = self._load(checkpoint, key)
+        return one
+
+    def _patched(
+        self,
+        checkpoint: Checkpoint,
+        part: Patchable,
+        key: Key,
+        mine: Collection[Key],
+        soon: Collection[Key],
+    ) -> _Held:
+        """The weights of ``part``, which is leased, as ``key.adapters`` change them."""
+        one = self._found(key, mine, soon)
+        if one is None:
+            begun = time.monotonic()
+            plan = Plan(part.network, key.adapters, cast(Target, key.role))
+            self._make_room(plan.nbytes, mine, soon)
+            patches = plan.build()
+            seconds = time.monotonic() - begun
+            one = _Held(key, checkpoint.ref.name, patches, seconds, self.machine.device)
+            self._held[key] = one
+        return one
+
+    def _found(self, key: Key, mine: Collection[Key], soon: Collection[Key]) -> _Held | None:
+        """What is held under that key, moved to the device if it is not there."""
         one = self._held.get(key)
         if one is not None and one.device == self.machine.device:
             self.hits += 1
         else:
             self.loads += 1
-        if one is None:
-            self._make_room(checkpoint.weights(role) * key.dtype.itemsize, mine, soon)
-            one = self._held[key] = self._load(checkpoint, key)
-        elif one.device != self.machine.device:
+        if one is not None and one.device != self.machine.device:
             self._make_room(one.size, mine, soon)
             one.component.to(self.machine.device)
             one.device = self.machine.device
-        one.last_used = time.monotonic()
+        if one is not None:
+            one.last_used = time.monotonic()
+        return one
+
+    @staticmethod
+    def _taken(one: _Held) -> _Held:
+        one.leases += 1
         return one
 
     def _load(self, checkpoint: Checkpoint, key: Key) -> _Held:
@@ -217,8 +290,7 @@ class ModelManager:
         device = self.machine.device
         component = checkpoint.load(key.role, key.dtype, device, self.machine.memory_format)
         seconds = time.monotonic() - begun
-        name = checkpoint.ref.name
-        return _Held(key, name, component, seconds, device)
+        return _Held(key, checkpoint.ref.name, component, seconds, device)
 
     def _make_room(self, wanted: int, mine: Collection[Key], soon: Collection[Key]) -> None:
         here = [one for one in self._held.values() if one.device == self.machine.device]
@@ -243,3 +315,7 @@ class ModelManager:
             one.seconds = one.size / _BYTES_PER_SECOND_FROM_HOST
         else:
             del self._held[one.key]
+
+
+def _keys(held: Sequence[_Held]) -> set[Key]:
+    return {one.key for one in held}

@@ -17,9 +17,10 @@ from webui.core.errors import EaselError, ErrorInfo, ModelError, describe
 from webui.core.messages import JobImage, JobPhase, JobPreview, JobSpec, JobStep
 from webui.core.requests import DrawRequest, Img2Img
 from webui.core.seeds import image_seed, resolve_seed
+from webui.engine.adapters import AdapterSet, Called
 from webui.engine.clip.judge import ClipJudge
 from webui.engine.evaluation import Prompts
-from webui.engine.families.base import Role, TextEncoder
+from webui.engine.families.base import Role, SeamlessDenoiser, TextEncoder
 from webui.engine.models.manager import Leased
 from webui.engine.pipelines.candidates import Jury, Selection, rounds
 from webui.engine.pipelines.passes import Pass, between, passes_of
@@ -90,6 +91,9 @@ class Txt2ImgDrawing:
         )
         self._passes = passes_of(self._request, size_of(self._request, spec.model))
         self._source: Drawn | None = None
+        self._called = [Called.of(step.request, spec.model) for step in self._passes]
+        self._denoisers: list[SeamlessDenoiser] = []
+        """That of each pass, with the LoRAs of its prompt."""
         self._batch: _Batch | None = None
         self._jury: Jury | None = None
         self._chosen = Selection()
@@ -106,7 +110,7 @@ class Txt2ImgDrawing:
             leases.callback(self._studio.loop.stop, self.spec.job_id)
             embeddings = yield from patiently(self._encode)
             model = yield from patiently(partial(self._load, leases))
-            prompts = [self._prompts(step, embeddings, model) for step in self._passes]
+            prompts = self._prompts(embeddings)
             request = self._request
             if isinstance(request, Img2Img):
                 self._source = self._prepare(request, model)
@@ -142,22 +146,33 @@ class Txt2ImgDrawing:
         """Whether pictures are done but not decoded, or not sent yet."""
         return bool(self._chosen) or (self._batch is not None and bool(self._batch.done))
 
-    def _encode(self) -> dict[str, Tensor]:
-        """Every text of every pass with its embeddings."""
-        request, model, prompts = self._request, self.spec.model, self._studio.prompts
-        told = (texts_of(step.request, first_pass=step.first_pass) for step in self._passes)
-        texts, how = list(dict.fromkeys(chain.from_iterable(told))), request.emphasis
-        if not prompts.known(texts, model.digest, request.clip_skip, how):
-            self._say_loading("text")
-        found = prompts.encode(texts, model.digest, request.clip_skip, self._lease_text, how)
-        return dict(zip(texts, found, strict=True))
+    def _encode(self) -> list[dict[str, Tensor]]:
+        """Every text of each pass with its embeddings; passes that call the same files share."""
+        told = [texts_of(step.request, first_pass=step.first_pass) for step in self._passes]
+        found: dict[Called, dict[str, Tensor]] = {}
+        for called in dict.fromkeys(self._called):
+            own = [texts for texts, its in zip(told, self._called, strict=True) if its == called]
+            texts = list(dict.fromkeys(chain.from_iterable(own)))
+            found[called] = dict(zip(texts, self._encoded(texts, called), strict=True))
+        return [found[called] for called in self._called]
 
-    @staticmethod
-    def _prompts(step: Pass, embeddings: Mapping[str, Tensor], model: Leased) -> Prompts:
-        first, counted = step.first_pass, step.counted
-        texts = texts_of(step.request, first_pass=first)
-        found = [embeddings[text] for text in texts]
-        return conditionings(step.request, found, model.denoiser, first_pass=first, counted=counted)
+    def _encoded(self, texts: Sequence[str], called: Called) -> list[Tensor]:
+        request, digest = self._request, self.spec.model.digest
+        how, prompts = (request.emphasis, called), self._studio.prompts
+        if not prompts.known(texts, digest, request.clip_skip, *how):
+            self._say_loading("text")
+        lease = partial(self._lease_text, called.text)
+        return prompts.encode(texts, digest, request.clip_skip, lease, *how)
+
+    def _prompts(self, embeddings: Sequence[Mapping[str, Tensor]]) -> list[Prompts]:
+        """What guidance steers by in each pass."""
+        prompts: list[Prompts] = []
+        for step, encoded, denoiser in zip(self._passes, embeddings, self._denoisers, strict=True):
+            first, counted = step.first_pass, step.counted
+            found = [encoded[text] for text in texts_of(step.request, first_pass=first)]
+            made = conditionings(step.request, found, denoiser, first_pass=first, counted=counted)
+            prompts.append(made)
+        return prompts
 
     def _prepare(self, request: Img2Img, model: Leased) -> Drawn:
         """The picture to start from, encoded once for all that is drawn."""
@@ -169,17 +184,31 @@ class Txt2ImgDrawing:
         return Drawn.of(source, encoded, shape)
 
     @contextmanager
-    def _lease_text(self) -> Generator[TextEncoder]:
-        with self._studio.manager.lease(self.spec.model, "text") as leased:
-            yield leased.text
+    def _lease_text(self, loras: AdapterSet) -> Generator[TextEncoder]:
+        manager, model = self._studio.manager, self.spec.model
+        with (
+            manager.lease(model, "text", adapters={"text": loras}) as leased,
+            leased.text_with_loras() as encoder,
+        ):
+            yield encoder
 
     def _load(self, leases: ExitStack) -> Leased:
+        """The checkpoint's parts, and for each pass the denoiser with the LoRAs of its prompt."""
         manager = self._studio.manager
         self._say_loading("denoiser")
         roles: list[Role] = ["denoiser", "decoder"]
         if self.spec.preview_every and manager.open(self.spec.model).weights("preview"):
             roles.append("preview")
-        model = leases.enter_context(manager.lease(self.spec.model, *roles))
+        with ExitStack() as held:
+            models = {
+                loras: held.enter_context(
+                    manager.lease(self.spec.model, *roles, adapters={"denoiser": loras})
+                )
+                for loras in dict.fromkeys(called.denoiser for called in self._called)
+            }
+            leases.enter_context(held.pop_all())
+        self._denoisers = [models[called.denoiser].drawing for called in self._called]
+        model = models[self._called[0].denoiser]
         if self.spec.preview_every:
             channels, *_ = model.checkpoint.latent_shape(*self._passes[0].size)
             self._studio.previewer.prepare(model.sketcher, channels)
@@ -267,8 +296,8 @@ class Txt2ImgDrawing:
             done=partial(self._done, batch, index),
             error=partial(self._fail, batch),
         )
-        tiling = self._request.tiling
-        denoiser = TiledDenoiser(model.denoiser) if tiling else model.denoiser
+        own = self._denoisers[batch.number]
+        denoiser = TiledDenoiser(own) if self._request.tiling else own
         run = image_run(
             step.request,
             index,
