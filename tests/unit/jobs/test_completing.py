@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import torch
 
+from tests.fakes import loras
 from tests.fakes.jobs import MODEL
-from webui.core.errors import InvalidRequest
+from webui.catalog import Catalog
+from webui.core.errors import InvalidRequest, ModelError
 from webui.core.models import ModelRef
 from webui.core.requests import Series, Txt2Img
 from webui.core.sweep import plan
 from webui.jobs import completing
+from webui.jobs.adapters import hash_keys
+from webui.prompt.wildcard_lists import Wildcards
 
 JUDGE = ModelRef("clip", "/clip", "folder", "clip", "epsilon", 224, "c")
 
@@ -57,3 +64,48 @@ def test_lines_bring_the_prompt_that_is_judged(complete: completing.Completer) -
     assert [series.picture(i).prompt for i in range(series.count)] == ["red", "blue"]
     with pytest.raises(InvalidRequest, match="CLIP needs a prompt"):
         complete(plan(base, {"script": "lines", "text": "red\n--steps 3"}))
+
+
+# ---- files that prompts call
+
+
+@pytest.fixture
+def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[completing.Completer]:
+    """A catalog of LoRAs, one of them damaged, and embeddings; its checkpoint is 64 wide."""
+    for name in ("ink", "fur"):
+        loras.write(tmp_path / "lora" / f"{name}.safetensors", {"x": torch.zeros(1)})
+    (tmp_path / "lora" / "torn.safetensors").write_bytes(b"{}")
+    vectors = {"sunny": torch.zeros(2, 64), "wide": torch.zeros(2, 768)}
+    for name, tensor in vectors.items():
+        loras.write(tmp_path / "embeddings" / f"{name}.safetensors", {"emb_params": tensor})
+    catalog = Catalog(tmp_path)
+    monkeypatch.setattr(catalog, "resolve", lambda _: replace(MODEL, context=64))
+    yield completing.Completer(catalog, lambda: Wildcards({}))
+    catalog.close()
+
+
+def names_of(model: ModelRef) -> list[tuple[str, str, int]]:
+    return [(one.kind, one.name, one.vectors) for one in model.adapters]
+
+
+def test_a_job_brings_the_files_that_its_prompts_call(called: completing.Completer) -> None:
+    prompt = "Sunny <lora:INK:1> wide <lora:gone:1> <lora:ink:2>"
+    _, model = called(Txt2Img(prompt=prompt, negative_prompt="sunny <lora:fur:1>"))
+    assert names_of(model) == [("lora", "INK", 0), ("lora", "ink", 0), ("embedding", "sunny", 2)]
+    assert ModelRef.from_mapping(asdict(model)) == model
+    assert called(Txt2Img(prompt="a cat"))[1].adapters == ()
+    with pytest.raises(ModelError, match="torn"):
+        called(Txt2Img(prompt="<lora:torn:1>"))
+
+
+def test_each_picture_of_a_series_finds_its_own(called: completing.Completer) -> None:
+    axis = {"axis": "prompt_sr", "values": "ink, fur, gone"}
+    made, model = called(plan(Txt2Img(prompt="<lora:ink:1>"), {"script": "xyz", "x": axis}))
+    assert isinstance(made, Series)
+    assert {name for _, name, _ in names_of(model)} == {"ink", "fur"}
+    keys = [hash_keys(called._catalog, made.picture(i), made.model(i), 5) for i in range(3)]
+    assert [list(one) for one in keys] == [["Lora hashes"], ["Lora hashes"], []]
+    assert keys[0]["Lora hashes"].startswith("ink: ")
+    made, model = called(Txt2Img(prompt="{<lora:fur:1>|<lora:fur:2>} sunny"))
+    assert isinstance(made, Series)
+    assert names_of(model) == [("lora", "fur", 0), ("embedding", "sunny", 2)]
