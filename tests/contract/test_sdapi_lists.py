@@ -144,6 +144,17 @@ def test_files_are_listed_as_they_come_and_go(site: Site, tmp_path: Path) -> Non
     assert get(site, "/sdapi/v1/sd-vae") == [
         {"model_name": "clear.safetensors", "filename": str(vae)}
     ]
+    body = {"text": "a xl, EASY <lora:INK-V2:1> <lora:none:1>"}
+    told = site.local.post("/api/v1/tokens", json=body).json()
+    words = site.local.post("/api/v1/tokens", json={"text": "a xl,"}).json()
+    assert told["tokens"] == words["tokens"] + 3
+    assert told["problems"] == [
+        "There is no LoRA “none” in models/lora; it is left out.",
+        (
+            "“xl” is an embedding for another kind of model (2048 wide, this checkpoint reads "
+            "768); its name is used as words."
+        ),
+    ]
     for name in ("checkpoints", "vae", "embeddings", "loras"):
         assert site.local.post(f"/sdapi/v1/refresh-{name}").json() is None
     lora.unlink()
