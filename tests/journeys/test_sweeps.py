@@ -29,18 +29,18 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def choose_script(page: Page, label: str) -> None:
     accordion = page.locator("#txt2img_script > button, #txt2img_script .label-wrap").first
-    if not page.locator("#easel_script").is_visible():
+    if not page.locator("#txt2img_script_list").is_visible():
         accordion.click()
-    page.locator("#easel_script").select_option(label=label)
+    page.locator("#txt2img_script_list").select_option(label=label)
 
 
 def choose_axis(page: Page, place: str, label: str, values: str) -> None:
-    page.locator(f"#easel_sweep_{place}").select_option(label=label)
-    page.locator(f"#easel_sweep_{place}_values").fill(values)
+    page.locator(f"#txt2img_sweep_{place}").select_option(label=label)
+    page.locator(f"#txt2img_sweep_{place}_values").fill(values)
 
 
 def counted(page: Page, text: str) -> None:
-    expect(page.locator("#easel_sweep_count")).to_have_text(text)
+    expect(page.locator("#txt2img_sweep_count")).to_have_text(text)
 
 
 def test_a_plot_is_counted_drawn_and_shown_with_its_grid(page: Page, picture: Picture) -> None:
@@ -50,7 +50,7 @@ def test_a_plot_is_counted_drawn_and_shown_with_its_grid(page: Page, picture: Pi
     counted(page, "3 pictures")
     choose_axis(page, "y", "CFG Scale", "3-7 (+2)")
     counted(page, "9 pictures")
-    page.locator("#easel_sweep_count").scroll_into_view_if_needed()
+    page.locator("#txt2img_sweep_count").scroll_into_view_if_needed()
     picture(page, "sweep_form")
     generate(page)
     wait_state(page, "done")
@@ -70,19 +70,19 @@ def test_a_plot_is_counted_drawn_and_shown_with_its_grid(page: Page, picture: Pi
 def test_bad_values_are_said_at_once_and_draw_nothing(page: Page) -> None:
     choose_script(page, "X/Y/Z plot")
     choose_axis(page, "x", "Sampling steps", "1, many")
-    line = page.locator("#easel_sweep_count")
+    line = page.locator("#txt2img_sweep_count")
     expect(line).to_contain_text("not a number")
-    expect(page.locator("#easel_sweep_x_values")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#txt2img_sweep_x_values")).to_have_attribute("aria-invalid", "true")
     generate(page)
     expect_toast(page, "not a number")
-    page.locator("#easel_sweep_x_values").fill("1, 2")
+    page.locator("#txt2img_sweep_x_values").fill("1, 2")
     counted(page, "2 pictures")
 
 
 def test_names_are_offered_and_taken_with_the_keyboard(page: Page) -> None:
     choose_script(page, "X/Y/Z plot")
-    page.locator("#easel_sweep_x").select_option(label="Checkpoint")
-    box = page.locator("#easel_sweep_x_values")
+    page.locator("#txt2img_sweep_x").select_option(label="Checkpoint")
+    box = page.locator("#txt2img_sweep_x_values")
     box.focus()
     box.press_sequentially("fir")
     expect(page.locator(".easel-complete [role=option]")).to_have_text(["first"])
@@ -101,7 +101,7 @@ def test_matrix_and_lines(page: Page) -> None:
     choose_script(page, "Prompt matrix")
     counted(page, "4 pictures")
     choose_script(page, "Prompts from file or textbox")
-    page.locator("#easel_sweep_text").fill("red\n--prompt green --steps 2")
+    page.locator("#txt2img_sweep_text").fill("red\n--prompt green --steps 2")
     counted(page, "2 pictures")
     generate(page)
     wait_state(page, "done")
@@ -109,7 +109,7 @@ def test_matrix_and_lines(page: Page) -> None:
     page.reload()
     wait_usable(page)
     choose_script(page, "Prompts from file or textbox")
-    expect(page.locator("#easel_sweep_text")).to_have_value("red\n--prompt green --steps 2")
+    expect(page.locator("#txt2img_sweep_text")).to_have_value("red\n--prompt green --steps 2")
     choose_script(page, "None")
     counted(page, "")
 

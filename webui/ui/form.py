@@ -19,6 +19,7 @@ class Form:
 
     Build each control with :meth:`add` wherever the layout wants it. Values travel by field name:
     :meth:`js` gives page scripts an object of them, and what a script returns is set by name.
+    Fields for pictures have no control here: the page's scripts put them into the request.
     """
 
     tab: str
@@ -39,10 +40,11 @@ class Form:
         self.components[name] = made
         return made
 
-    def add_section(self, section: Section) -> None:
-        """Build, here, the controls of a section's fields that have none yet, in their order."""
+    def add_section(self, section: Section, *others: str) -> None:
+        """Build, here, the controls of a section's fields that have none yet, in their order, and
+        of ``others``, which the form shows with them."""
         for declared in self.unplaced():
-            if declared.param.section == section:
+            if declared.param.section == section or declared.name in others:
                 self.add(declared.name)
                 self.sections[declared.name] = section
 
@@ -53,7 +55,11 @@ class Form:
 
     def unplaced(self) -> tuple[Field, ...]:
         """The declared fields that have no control yet, in the declaration's order."""
-        return tuple(f for f in fields_of(self.request) if f.name not in self.components)
+        return tuple(
+            f
+            for f in fields_of(self.request)
+            if f.name not in self.components and f.param.control != "picture"
+        )
 
     def missing(self) -> set[str]:
         """Declared fields that were given no control."""

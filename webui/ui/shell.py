@@ -25,7 +25,17 @@ from webui.ui.form import Form
 from webui.ui.languages import Language
 from webui.ui.languages.files import Languages
 from webui.ui.localised import Localised
-from webui.ui.tabs import Tab, TabContext, extras, library, pnginfo, settings, txt2img
+from webui.ui.tabs import (
+    Tab,
+    TabContext,
+    drawing,
+    extras,
+    img2img,
+    library,
+    pnginfo,
+    settings,
+    txt2img,
+)
 
 if TYPE_CHECKING:
     from webui.core.results import Caller
@@ -35,7 +45,14 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).parent / "assets"
 TITLE = "Easel"
 NATIVE_SIZE = 512  # shown while there is no checkpoint
-TABS: tuple[Tab, ...] = (txt2img.TAB, extras.TAB, library.TAB, pnginfo.TAB, settings.TAB)
+TABS: tuple[Tab, ...] = (
+    txt2img.TAB,
+    img2img.TAB,
+    extras.TAB,
+    library.TAB,
+    pnginfo.TAB,
+    settings.TAB,
+)
 # Dark from the first paint where it is wanted: Gradio and our modules come later.
 _EARLY = """<script>(() => {
   let chosen = null;
@@ -132,6 +149,7 @@ def build_page(
                     if form is not None:
                         forms[tab.id] = form
         for form in forms.values():
+            drawing.relay(form)
             blocks.load(
                 None,
                 None,

@@ -21,6 +21,7 @@ export class Form extends EventTarget {
   #pending = {};
   #readers = [];
   #steps = [];
+  #awaited = [];
   #sending = false;
   #timer = null;
   #typed = new Map(); // field → when somebody last typed into it, in milliseconds
@@ -65,6 +66,11 @@ export class Form extends EventTarget {
     this.#steps.push(change);
   }
 
+  /** Wait for `ready()` whenever a request is submitted, before it is prepared. */
+  awaitBefore(ready) {
+    this.#awaited.push(ready);
+  }
+
   /** The values as they would be posted. */
   prepare(values) {
     return this.#steps.reduce((request, change) => change(request), clean(values));
@@ -78,6 +84,7 @@ export class Form extends EventTarget {
     document.documentElement.dataset.easelSending = "";
     try {
       this.#took(values);
+      for (const ready of this.#awaited) await ready();
       const [path, body] = this.destination(this.prepare(values));
       const { job } = await ask(path, { body });
       this.jobs.add(job);
@@ -127,9 +134,10 @@ export class Form extends EventTarget {
     return typed ? KEEP : (value ?? KEEP);
   }
 
-  /** Put values into the form by field name. */
+  /** Put values into the form by field name; what the form has no control for is left out. */
   set(values) {
-    this.#pending = { ...this.#pending, ...values };
+    const own = Object.entries(values).filter(([name]) => name in this.fields);
+    this.#pending = { ...this.#pending, ...Object.fromEntries(own) };
     byId(`${this.tab}_apply`)?.click();
   }
 
@@ -234,6 +242,7 @@ const BUTTON_HINTS = [
   ["random_subseed", "random_seed_hint"],
   ["reuse_subseed", "reuse_variation_hint"],
   ["res_switch_btn", "swap_size_hint"],
+  ["detect_image_size_btn", "fit_size_hint"],
 ];
 
 /** Whether values use what is shown under "Extra"; undefined where they say nothing of it. */

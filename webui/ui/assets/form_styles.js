@@ -107,8 +107,8 @@ export class Styles {
   // ---- the dialog
 
   #makeDialog() {
-    const dialog = make("dialog", { id: "txt2img_styles_dialog", className: "easel-dialog", "aria-labelledby": "easel_styles_title" });
-    const title = make("h2", { id: "easel_styles_title", textContent: text("styles") });
+    const dialog = make("dialog", { id: `${this.form.tab}_styles_dialog`, className: "easel-dialog", "aria-labelledby": `${this.form.tab}_styles_title` });
+    const title = make("h2", { id: `${this.form.tab}_styles_title`, textContent: text("styles") });
     const close = make("button", { type: "button", className: "easel-close", textContent: "×", "aria-label": text("close") });
     close.addEventListener("click", () => dialog.close());
     const search = make("input", { type: "search", placeholder: text("style_search"), "aria-label": text("style_search") });

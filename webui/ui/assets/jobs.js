@@ -20,6 +20,9 @@ const STATES = {
 
 export const ended = (job) => ["done", "failed", "cancelled"].includes(job.state);
 
+/** The tab and the address of the API that a request belongs to. */
+export const kindOf = (request) => ("init_image" in request ? "img2img" : "txt2img");
+
 /** How far a job is, in whole percent. */
 export const percentOf = (job) => Math.round(100 * (job.progress?.fraction ?? 0));
 

@@ -385,7 +385,7 @@ export class Library {
       const found = await toSend(image, what);
       if (found) this.viewer.send(found);
     };
-    sendMenu(anchor, { send, inspect: () => this.viewer.inspect(image) });
+    sendMenu(anchor, image, { send });
   }
 
   #compare() {

@@ -1,6 +1,7 @@
 // What can be done with pictures, from the grid and from the viewer alike.
 
 import { ask } from "./api.js";
+import { destinations } from "./destinations.js";
 import { byId, make, text } from "./dom.js";
 import { menu } from "./library_dialogs.js";
 import { deleted, fileName, pictureUrl } from "./picture.js";
@@ -176,10 +177,26 @@ export async function toSend(image, what) {
   return null;
 }
 
-/** What the button to send a picture on offers: parts of it for the form, and the tab that shows what it says. */
-export function sendMenu(anchor, { send, inspect }) {
-  const parts = SENDABLE.map(([what, key]) => ({ label: text(key), act: () => send(what) }));
-  menu(anchor, [...parts, { label: text("send_pnginfo"), act: inspect }]);
+/**
+ * What the button to send a picture on offers: parts of what it was made with for the form, where
+ * `send` takes them, and every other destination. `leave` is called before the page shows another tab.
+ */
+export function sendMenu(anchor, image, { send = null, leave = () => {} } = {}) {
+  const parts = send ? SENDABLE.map(([what, key]) => ({ label: text(key), act: () => send(what) })) : [];
+  const others = destinations().filter(({ id }) => !send || id !== "txt2img");
+  const act = (destination) => () => {
+    leave();
+    attempt(() => destination.send(sendable(image)));
+  };
+  menu(anchor, [...parts, ...others.map((one) => ({ label: one.label, act: act(one) }))]);
+}
+
+/** A picture of the library as destinations take it. */
+function sendable(image) {
+  return {
+    file: () => ask(pathOf(image.id)),
+    found: () => ask(`infotext/images/${encodeURIComponent(image.id)}`).catch(() => null),
+  };
 }
 
 const part = (values) => ({ values, problems: [], has_parameters: false });

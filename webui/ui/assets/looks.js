@@ -24,7 +24,7 @@ export function dressHeader() {
   systemDark.addEventListener("change", () => byId("easel_theme") && wear(byId("easel_theme")));
 }
 
-/** Links that appear on the first Tab: past the header, to the prompt or to the result. */
+/** Links that appear on the first Tab: past the header, to the prompt of the form `tab()` or to the result. */
 export function addSkipLinks(tab) {
   const link = (key, find) => {
     const made = make("a", { href: "#", className: "easel-skip", textContent: text(key) });
@@ -38,7 +38,7 @@ export function addSkipLinks(tab) {
     make(
       "nav",
       { className: "easel-skips", "aria-label": "Easel" },
-      link("skip_to_prompt", () => byId(`${tab}_prompt`)?.querySelector("textarea")),
+      link("skip_to_prompt", () => byId(`${tab()}_prompt`)?.querySelector("textarea")),
       link("skip_to_result", () => byId("easel_results_title")),
     ),
   );

@@ -1,12 +1,16 @@
 // The page's scripts, put together. Gradio's events call the methods of the object `start` returns.
 
 import { ask } from "./api.js";
+import { addDestination } from "./destinations.js";
 import { byId, language, setAttribute, setText, text, whenPresent } from "./dom.js";
-import { Extras } from "./extras.js";
+import { Extras, sendToExtras } from "./extras.js";
 import { Form, usesExtra } from "./form.js";
-import { ended, Jobs } from "./jobs.js";
+import { QuickSettings } from "./form_quick.js";
+import { Hires } from "./hires.js";
+import { StartPicture } from "./img2img.js";
+import { ended, Jobs, kindOf } from "./jobs.js";
 import { Library } from "./library.js";
-import { openTab, pictures } from "./library_actions.js";
+import { attempt, openTab, pictures } from "./library_actions.js";
 import { Link } from "./link.js";
 import { addSkipLinks, dressHeader } from "./looks.js";
 import { followJobs } from "./notify.js";
@@ -14,59 +18,59 @@ import { PngInfo } from "./pnginfo.js";
 import { Queue } from "./queue.js";
 import { pictureUrl, Results } from "./results.js";
 import { SettingsTab } from "./settings.js";
-import { chooseView, dressForm, variationSeed } from "./simple.js";
+import { chooseView, dressForm, dressViewSwitch, variationSeed } from "./simple.js";
 import { Sweeps } from "./sweep.js";
+import { Tabs } from "./tabs.js";
 import { banner, toast } from "./toasts.js";
 import { Viewer } from "./viewer.js";
 
-const TAB = "txt2img";
+const FORMS = ["txt2img", "img2img"];
 const BANNER_AFTER_MS = 800;
 
 /** Start everything; called once, by the page's head. */
 export async function start() {
   const link = new Link();
   const jobs = new Jobs(link);
-  const viewer = new Viewer(pictureUrl, (found) => fillIn(form, found));
+  const tabs = new Tabs(FORMS);
+  chooseView(FORMS[0]);
+  whenPresent("easel_view", dressViewSwitch);
+  const forms = Object.fromEntries(FORMS.map((tab) => [tab, new Form(tab, jobs)]));
+  const all = Object.values(forms);
+  for (const form of all) dressForm(form, jobs);
+  shareCheckpoint(all);
+  new QuickSettings(all, tabs);
+  for (const form of all) new Sweeps(form);
+  const hires = new Hires(forms.txt2img);
+  const picture = new StartPicture(forms.img2img);
+  const viewer = new Viewer(pictureUrl, (found) => fillIn(forms.txt2img, found));
   new Library(viewer, link);
   keepUpWithLibrary(jobs);
   new Extras(jobs, viewer);
-  const results = new Results(TAB, jobs, viewer);
-  chooseView(TAB);
-  const form = new Form(TAB, jobs);
-  dressForm(form, jobs);
-  new Sweeps(form);
-  new SettingsTab(form);
-  const info = new PngInfo((found) => fillIn(form, found));
-  viewer.inspect = (image) => {
-    openTab("pnginfo");
-    info.readOwn(pictureUrl(image));
-  };
+  const results = new Results(FORMS, jobs, viewer);
+  new SettingsTab(all, tabs);
+  addDestinations(forms, picture, new PngInfo());
   const queue = new Queue(jobs, link);
-  const stop = (how) => stopJob(how, jobs, results);
-  results.onReuse = (values) => {
-    form.set(values);
-    const extra = usesExtra(values);
-    if (extra !== undefined) form.dispatchEvent(new CustomEvent("filled", { detail: { extra } }));
-    toast(text("reuse_done"), "note");
-  };
+  results.onReuse = (values) => reuse(values, forms, tabs, picture);
   results.onAgain = (job) => queue.again(job);
+  results.onUpscale = async (request) => attempt(async () => queue.submit("txt2img", await hires.enlarged(request)));
   jobs.addEventListener("ended", ({ detail }) => {
     if (detail.state === "failed") toast(detail.error?.message ?? text("failed_title"));
     showDevice(jobs, 0);
   });
   followJobs(jobs);
   followConnection(link, jobs);
-  handleKeys(viewer);
+  handleKeys(viewer, tabs);
   dressHeader();
   whenPresent("easel_device", () => showDevice(jobs));
-  addSkipLinks(TAB);
+  addSkipLinks(() => tabs.form);
   setAttribute(document.documentElement, "lang", language);
   link.start();
+  const stop = (how) => stopJob(how, jobs, results);
   return {
-    submit: (_, values) => form.submit(values),
-    restored: () => form.restored(),
-    nativeSize: (_, values) => form.nativeSize(values),
-    collected: (_, values) => form.collected(values),
+    submit: (tab, values) => forms[tab].submit(values),
+    restored: (tab) => forms[tab].restored(),
+    nativeSize: (tab, values) => forms[tab].nativeSize(values),
+    collected: (tab, values) => forms[tab].collected(values),
     reuseVariation: (_, { variation_seed: seed }) => variationSeed(results.picture, seed),
     reuseSeed: (_, { seed }) => reuseSeed(results.picture, seed),
     interrupt: () => stop("interrupt"),
@@ -74,10 +78,56 @@ export async function start() {
   };
 }
 
-/** Put what a picture was made with into the form, and show it. */
+/** Put what a picture was made with into a form, and show it. */
 function fillIn(form, found) {
-  openTab(TAB);
-  form.fill(found);
+  openTab(form.tab);
+  return form.fill(found);
+}
+
+/** Where pictures can be sent from the result, the viewer, the library and PNG Info. */
+function addDestinations(forms, picture, info) {
+  const add = (id, send, more = {}) => addDestination({ id, label: text(`send_${id}`), send, ...more });
+  const fromFile = (mode) => async ({ file, found }) => {
+    openTab("img2img");
+    await picture.put(await file(), { exact: true });
+    picture.mode = mode;
+    const told = await found();
+    const { width, height, ...values } = told?.values ?? {}; // the size is the picture's
+    if (told?.has_parameters) await forms.img2img.fill({ ...told, values });
+  };
+  add("txt2img", async ({ found }) => fillIn(forms.txt2img, await found()), { picture: false });
+  add("img2img", fromFile("img2img"));
+  add("inpaint", fromFile("inpaint"));
+  add("extras", async ({ file }) => sendToExtras(await file()));
+  add("pnginfo", async ({ file }) => {
+    openTab("pnginfo");
+    info.take(await file());
+  });
+}
+
+/** All forms draw with the checkpoint that was chosen in one of them. */
+function shareCheckpoint(forms) {
+  for (const form of forms) {
+    let last = null;
+    form.addEventListener("values", ({ detail: { checkpoint } }) => {
+      const chosen = last !== null && checkpoint && checkpoint !== last;
+      last = checkpoint ?? last;
+      if (!chosen) return;
+      for (const other of forms) if (other !== form && other.values?.checkpoint !== checkpoint) other.set({ checkpoint });
+    });
+  }
+}
+
+/** Put values of a picture that was drawn into the form it was drawn with, or seeds and words into the one that is open. */
+function reuse(values, forms, tabs, picture) {
+  const whole = "width" in values;
+  const form = forms[whole ? kindOf(values) : tabs.form];
+  if (whole) openTab(form.tab);
+  if (whole && form === forms.img2img) picture.take(values);
+  form.set(values);
+  const extra = usesExtra(values);
+  if (extra !== undefined) form.dispatchEvent(new CustomEvent("filled", { detail: { extra } }));
+  toast(text("reuse_done"), "note");
 }
 
 /** What is done with pictures in the library or the viewer shows in the result pane, too. */
@@ -109,12 +159,12 @@ async function stopJob(how, jobs, results) {
 }
 
 /** Ctrl+Enter (or ⌘+Enter) generates, Esc interrupts unless it closes something. */
-function handleKeys(viewer) {
+function handleKeys(viewer, tabs) {
   const press = (name) => {
     const focused = document.activeElement;
     if (focused?.matches("input")) focused.blur(); // numbers are taken over when they are left
     requestAnimationFrame(() => {
-      byId(`${TAB}_${name}`)?.click();
+      byId(`${tabs.form}_${name}`)?.click();
       if (focused !== document.activeElement) focused.focus?.();
     });
   };

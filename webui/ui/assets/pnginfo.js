@@ -1,7 +1,9 @@
 // The PNG Info tab: a picture or a text goes to the server, and what it says is shown and sent on.
 
 import { ask } from "./api.js";
+import { destinations, sendLabel } from "./destinations.js";
 import { byId, fillTexts, make, setText, text, whenPresent } from "./dom.js";
+import { attempt } from "./library_actions.js";
 import { copyText } from "./picture.js";
 import { ownPicture, wantsDrop } from "./prompt_infotext.js";
 
@@ -12,13 +14,12 @@ const HIDDEN = "stealth";
 
 export class PngInfo {
   #found = null;
+  #file = null; // the picture that is shown, where it was no text
   #dressed = false;
-  #wanted = null; // the address of a picture to read when there is a place to show it
+  #wanted = null; // a picture to read when there is a place to show it
   #asked = 0; // only the newest question's answer is shown
 
-  /** `send` gets what the server read, to be put into the form. */
-  constructor(send) {
-    this.send = send;
+  constructor() {
     whenPresent("easel_pnginfo", (element) => this.#dress(element));
   }
 
@@ -35,7 +36,6 @@ export class PngInfo {
     words.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.readText(words.value);
     });
-    byId("easel_pnginfo_send").addEventListener("click", () => this.send(this.#found));
     byId("easel_pnginfo_copy").addEventListener("click", () => copyText(this.#found.text));
     byId("easel_pnginfo_picture").addEventListener("error", (event) => {
       event.target.hidden = true;
@@ -49,7 +49,7 @@ export class PngInfo {
     this.#receiveDrops(element);
     this.#dressed = true;
     if (this.#found) this.#show(this.#found);
-    if (this.#wanted) this.readOwn(this.#wanted);
+    if (this.#wanted) this.readFile(this.#wanted);
     this.#wanted = null;
   }
 
@@ -77,10 +77,15 @@ export class PngInfo {
     return this.#ask(() => this.#picture(file));
   }
 
-  /** Read a picture of this server's by its address, now or when the tab has been opened for the first time. */
+  /** Read a picture of this server's by its address. */
   readOwn(url) {
-    if (!this.#dressed) return void (this.#wanted = url);
     return this.#ask(async () => this.#picture(await ownPicture(url)));
+  }
+
+  /** Read a picture that was sent here, now or when the tab has been opened for the first time. */
+  take(file) {
+    if (this.#dressed) this.readFile(file);
+    else this.#wanted = file;
   }
 
   readText(words) {
@@ -112,6 +117,7 @@ export class PngInfo {
   }
 
   #preview(file) {
+    this.#file = file;
     const image = byId("easel_pnginfo_picture");
     if (image.src) URL.revokeObjectURL(image.src);
     image.hidden = !file;
@@ -131,7 +137,7 @@ export class PngInfo {
     this.#found = found;
     const { prompt, negative_prompt: negative } = found;
     setText(byId("easel_pnginfo_state"), headline(found));
-    byId("easel_pnginfo_acts").hidden = !found.text;
+    this.#offer(found);
     const known = found.pairs.filter((pair) => pair.known);
     const others = found.pairs.filter((pair) => !pair.known);
     const parts = [
@@ -143,6 +149,21 @@ export class PngInfo {
       ...asItIs(found),
     ];
     byId("easel_pnginfo_facts").replaceChildren(...parts);
+  }
+
+  /** A button for each destination that can take what was read, or the picture. */
+  #offer(found) {
+    const file = this.#file;
+    const sent = { file: async () => file, found: async () => (found.text ? found : null) };
+    const usable = destinations().filter(({ id, picture }) => id !== "pnginfo" && (picture ? file : found.text));
+    const buttons = usable.map((one, i) => {
+      const made = make("button", { type: "button", className: `lib-button${i ? "" : " lib-primary"}`, textContent: sendLabel(one) });
+      made.addEventListener("click", () => attempt(() => one.send(sent)));
+      return made;
+    });
+    byId("easel_pnginfo_send").replaceChildren(...buttons);
+    byId("easel_pnginfo_copy").hidden = !found.text;
+    byId("easel_pnginfo_acts").hidden = !buttons.length;
   }
 }
 

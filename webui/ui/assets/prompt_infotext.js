@@ -10,7 +10,7 @@ const MOST_BYTES = 32 * 1024 * 1024;
 const UNDO_MS = 12000;
 // What leaving them out means, as it does for everything in these sections.
 const ABSENT = { variation_seed: -1, variation_strength: 0, seed_resize_width: 0, seed_resize_height: 0, tiling: false };
-const SECTIONS = ["sampling", "guidance"];
+const SECTIONS = ["hires", "sampling", "guidance"];
 
 export class Infotexts {
   constructor(form, styles) {
@@ -19,7 +19,7 @@ export class Infotexts {
       block.addEventListener("paste", (event) => this.#pasted(event), { capture: true });
     });
     whenPresent(`${form.tab}_prompts`, (pane) => this.#receiveDrops(pane));
-    whenPresent("paste", (button) => button.addEventListener("click", () => this.#button()));
+    whenPresent(form.tab === "txt2img" ? "paste" : `${form.tab}_paste`, (button) => button.addEventListener("click", () => this.#button()));
   }
 
   /** Put what the server read from a text or picture into the form; it can be undone. */

@@ -4,7 +4,7 @@
 
 import { ask } from "./api.js";
 import { byId, duration, make, setAttribute, setText, text, whenPresent } from "./dom.js";
-import { ended, percentOf } from "./jobs.js";
+import { ended, kindOf, percentOf } from "./jobs.js";
 import { whenDone } from "./notify.js";
 import { deleted, pictureUrl } from "./picture.js";
 import { Dragging } from "./drag.js";
@@ -51,15 +51,20 @@ export class Queue {
   /** Draw what a job asked for once more; `seed` -1 takes a new one. */
   async again(job, seed = null) {
     try {
-      const { request, kind, sweep } = await this.jobs.whole(job.id);
+      const { request, sweep } = await this.jobs.whole(job.id);
       const isSame = seed === null || (sweep && seed !== -1); // a script's pictures have their own
       const body = given(isSame ? request : { ...request, seed });
-      const answer = sweep ? await ask("sweeps", { body: { request: body, ...sweep } }) : await ask(kind ?? "txt2img", { body });
-      this.jobs.add(answer.job);
-      if (this.isOpen) toast(text("queue_submitted"), "note");
+      await (sweep ? this.submit("sweeps", { request: body, ...sweep }) : this.submit(kindOf(request), body));
     } catch (error) {
       toast(error.message);
     }
+  }
+
+  /** Post a request to an address of the API, and follow its job. */
+  async submit(path, body) {
+    const { job } = await ask(path, { body });
+    this.jobs.add(job);
+    if (this.isOpen) toast(text("queue_submitted"), "note");
   }
 
   #soon() {

@@ -1,8 +1,8 @@
 // The result pane: what the shown job is doing, its preview, its pictures and what they were made with.
 
 import { byId, duration, fillTexts, make, setAttribute, setText, text, whenPresent } from "./dom.js";
-import { ended, percentOf } from "./jobs.js";
-import { favourite, remove } from "./library_actions.js";
+import { ended, kindOf, percentOf } from "./jobs.js";
+import { favourite, remove, sendMenu } from "./library_actions.js";
 import { copyPicture, copyText, deleted, fileName, pictureUrl } from "./picture.js";
 import { Stage } from "./stage.js";
 
@@ -16,12 +16,15 @@ export class Results {
   #job = null;
   #stopping = null; // "interrupting" or "skipping", until the job moves on
 
-  constructor(tab, jobs, viewer) {
-    Object.assign(this, { tab, jobs, viewer, stage: new Stage(() => this.#soon()) });
+  /** One pane for all `tabs` with a form: the one that is open has it. */
+  constructor(tabs, jobs, viewer) {
+    Object.assign(this, { tabs, jobs, viewer, stage: new Stage(() => this.#soon()) });
     jobs.addEventListener("change", () => this.#soon());
     addEventListener("storage", ({ key }) => key === "easel.deleted" && this.#soon());
     whenPresent("easel_results_title", () => this.#attach());
-    for (const name of ["interrupt", "skip"]) whenPresent(`${tab}_${name}`, () => this.#soon());
+    for (const tab of tabs) {
+      for (const name of ["interrupt", "skip"]) whenPresent(`${tab}_${name}`, () => this.#soon());
+    }
   }
 
   /** The pictures of the shown job that were not deleted. */
@@ -48,7 +51,7 @@ export class Results {
   }
 
   #attach() {
-    fillTexts(byId("txt2img_results_pane"));
+    fillTexts(byId("easel_results"));
     const acts = {
       easel_picture: () => this.#enlarge(),
       easel_use_seed: () => this.onReuse?.({ seed: this.picture.seed }),
@@ -57,6 +60,8 @@ export class Results {
       easel_copy: () => copyText(this.picture.infotext),
       easel_copy_picture: () => copyPicture(this.picture),
       easel_favourite: () => favourite([this.picture.id], !this.picture.favourite),
+      easel_upscale: () => this.#upscale(),
+      easel_send: () => sendMenu(byId("easel_send"), this.picture),
       easel_delete: () => this.#remove(),
       easel_again: () => this.onAgain?.(this.#job),
     };
@@ -72,11 +77,22 @@ export class Results {
     this.viewer.open(images, images.indexOf(this.picture), (index) => this.select(index));
   }
 
-  /** Put what the picture was made with into the form: everything, or some fields. */
-  async #reuse(only = null) {
+  /** The request that draws the shown picture, and no other. */
+  async #request() {
     const picture = this.picture;
     const { request, cells } = await this.jobs.whole(this.#job.id);
-    const all = { ...request, ...cells?.[picture.index], seed: picture.seed, batch_count: 1, batch_size: 1 };
+    return { ...request, ...cells?.[picture.index], seed: picture.seed, batch_count: 1, batch_size: 1 };
+  }
+
+  /** Draw the picture once more, with a second pass. */
+  async #upscale() {
+    const known = Object.entries(await this.#request()).filter(([, value]) => value !== null);
+    this.onUpscale?.(Object.fromEntries(known));
+  }
+
+  /** Put what the picture was made with into the form: everything, or some fields. */
+  async #reuse(only = null) {
+    const all = await this.#request();
     const chosen = Object.entries(all).filter(([name]) => !only || only.includes(name));
     this.onReuse?.(Object.fromEntries(chosen));
   }
@@ -119,9 +135,11 @@ export class Results {
 
   #drawButtons(job) {
     const active = Boolean(job) && !ended(job);
-    const [interrupt, skip] = [byId(`${this.tab}_interrupt`), byId(`${this.tab}_skip`)];
-    if (interrupt) interrupt.disabled = !active || this.#stopping?.what === "interrupting";
-    if (skip) skip.disabled = !active || job.state !== "running" || Boolean(this.#stopping);
+    for (const tab of this.tabs) {
+      const [interrupt, skip] = [byId(`${tab}_interrupt`), byId(`${tab}_skip`)];
+      if (interrupt) interrupt.disabled = !active || this.#stopping?.what === "interrupting";
+      if (skip) skip.disabled = !active || job.state !== "running" || Boolean(this.#stopping);
+    }
     setAttribute(document.documentElement, "data-easel-state", job?.state ?? "idle");
   }
 
@@ -184,6 +202,8 @@ export class Results {
     byId("easel_caption").classList.toggle("empty", !picture);
     setText(byId("easel_infotext"), picture?.infotext ?? job?.prompt ?? "");
     if (!picture) return;
+    const request = job?.request;
+    byId("easel_upscale").hidden = !request || kindOf(request) !== "txt2img" || Boolean(request.hires);
     const link = byId("easel_download");
     setAttribute(link, "href", `${pictureUrl(picture)}?download=true`);
     setAttribute(link, "download", fileName(picture));

@@ -12,8 +12,8 @@ export class SettingsTab {
   #panels = [];
   #query = "";
 
-  constructor(form) {
-    this.form = form;
+  constructor(forms, tabs) {
+    Object.assign(this, { forms, tabs });
     whenPresent("easel_settings", (element) => this.#dress(element));
     document.addEventListener(SAVED, ({ detail }) => this.#take(detail));
   }
@@ -42,7 +42,7 @@ export class SettingsTab {
   #show(settings, mayChange) {
     this.#note(mayChange ? "" : text("settings_not_admin"));
     this.#fields = new Map();
-    this.#panels = [browserPanel(), ...(mayChange ? [startPanel(this.form), importPanel(() => this.load())] : [])];
+    this.#panels = [browserPanel(), ...(mayChange ? [startPanel(this.forms, this.tabs), importPanel(() => this.load())] : [])];
     const groups = new Map();
     for (const entry of settings) {
       const field = new Field(entry, mayChange);

@@ -39,20 +39,25 @@ export function browserPanel() {
   return panel(text("settings_browser"), row);
 }
 
-/** What the form begins with in browsers that remember nothing. */
-export function startPanel(form) {
+/** What forms begin with in browsers that remember nothing; the one that was open last is saved. */
+export function startPanel(saved, tabs) {
+  const last = () => saved.find(({ tab }) => tab === tabs.form);
   const now = make("p", { className: "easel-setting-help", id: "easel_defaults_now" });
   const save = button("easel_make_defaults", text("settings_make_defaults"));
-  save.title = text("settings_make_defaults_hint");
   const forget = button("easel_forget_defaults", text("settings_forget_defaults"));
   const show = (all) => {
-    const fields = Object.keys(all[form.tab] ?? {}).map((name) => forms[form.tab][name]?.label ?? name);
-    forget.disabled = fields.length === 0;
-    const words = text("settings_some_defaults", { fields: fields.join(", ") });
-    now.textContent = fields.length ? words : text("settings_no_defaults");
+    const lines = saved.map(({ tab }) => [tab, Object.keys(all[tab] ?? {})]).filter(([, names]) => names.length);
+    const labels = ([tab, names]) => names.map((name) => forms[tab][name]?.label ?? name).join(", ");
+    const words = lines.map((line) => text("settings_some_defaults", { form: text(`tab_${line[0]}`), fields: labels(line) }));
+    forget.disabled = lines.length === 0;
+    now.textContent = lines.length ? words.join(" ") : text("settings_no_defaults");
   };
+  const name = () => (save.title = text("settings_make_defaults_hint", { form: text(`tab_${tabs.form}`) }));
+  tabs.addEventListener("opened", name);
+  name();
   save.addEventListener("click", () =>
     attempt(save, async () => {
+      const form = last();
       const values = await form.read();
       const given = Object.fromEntries(Object.entries(values).filter(([, v]) => v !== null && v !== undefined));
       show(await ask("defaults", { method: "PUT", body: { [form.tab]: given } }));

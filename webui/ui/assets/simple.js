@@ -4,7 +4,6 @@ import { byId, fillTexts, make, memory, setAttribute, setText, text, whenPresent
 import { Infotexts } from "./prompt_infotext.js";
 import { contextMenu, Forever } from "./form_menu.js";
 import { dressPrompt } from "./prompt.js";
-import { QuickSettings } from "./form_quick.js";
 import { changeBadges } from "./form_sections.js";
 import { shapeButtons } from "./form_size.js";
 import { Styles } from "./form_styles.js";
@@ -12,6 +11,7 @@ import { toast } from "./toasts.js";
 
 const COUNTS = [1, 2, 4];
 const VIEWS = ["simple", "full"];
+const SIMPLE = "txt2img"; // the form that has more controls in the simple view
 
 /** Show the form in the view of last time; a first visitor's is simple. */
 export function chooseView(tab) {
@@ -22,7 +22,7 @@ export function chooseView(tab) {
   show(chosen);
 }
 
-/** Bring the whole form of a tab to life. */
+/** Bring the whole form of a tab to life, but for the bar above it. */
 export function dressForm(form, jobs) {
   const { tab } = form;
   form.firstPrompt = () => (view() === "simple" ? (examples(tab)[0]?.prompt ?? "") : "");
@@ -30,17 +30,17 @@ export function dressForm(form, jobs) {
   const forever = new Forever(form, jobs);
   const infotexts = new Infotexts(form, styles);
   form.fill = (found) => infotexts.fill(found);
-  new QuickSettings(form);
   dressPrompt(form, "prompt", `${tab}_token_counter`, styles);
   dressPrompt(form, "negative_prompt", `${tab}_negative_token_counter`, styles);
   shapeButtons(form, `${tab}_ratios`);
-  shapeButtons(form, "easel_simple_shapes");
-  countButtons(form);
+  if (tab === SIMPLE) {
+    shapeButtons(form, "easel_simple_shapes");
+    countButtons(form);
+  }
   changeBadges(form);
   dressExtra(form);
   whenPresent(`${tab}_tools`, (bar) => fillTexts(bar));
   whenPresent(`${tab}_clear_prompt`, (button) => button.addEventListener("click", () => clear(form)));
-  whenPresent("easel_view", dressViewSwitch);
   whenPresent(`${tab}_examples`, () => drawExamples(form));
   const menu = [
     [text("forever_start"), () => forever.start()],
@@ -61,7 +61,8 @@ function show(name) {
   dispatchEvent(new Event("easel-view"));
 }
 
-function dressViewSwitch(group) {
+/** Bring the switch between the views to life. */
+export function dressViewSwitch(group) {
   fillTexts(group.parentElement);
   for (const button of group.querySelectorAll("button")) {
     button.addEventListener("click", () => {

@@ -70,13 +70,13 @@ export class Sweeps {
   // ---- what is shown
 
   #build(pane) {
-    const select = make("select", { id: "easel_script", "aria-label": text("script") });
+    const select = make("select", { id: `${this.form.tab}_script_list`, "aria-label": text("script") });
     select.append(...SCRIPTS.map((name) => make("option", { value: name, textContent: text(`script_${name}`) })));
     select.value = this.chosen.script;
     select.addEventListener("change", () => this.#choose(select.value));
     this.parts = {
       body: make("div", { className: "easel-script-body" }),
-      count: make("p", { id: "easel_sweep_count", role: "status" }),
+      count: make("p", { id: `${this.form.tab}_sweep_count`, className: "easel-sweep-count", role: "status" }),
       mark: make("span", { className: "easel-changed", hidden: true }),
     };
     pane.replaceChildren(select, this.parts.body, this.parts.count);
@@ -112,8 +112,8 @@ export class Sweeps {
 
   #axisRow(place) {
     const label = text("sweep_axis", { place: place.toUpperCase() });
-    const select = make("select", { id: `easel_sweep_${place}`, "aria-label": label });
-    const values = make("input", { id: `easel_sweep_${place}_values`, type: "text", autocomplete: "off", spellcheck: false, "aria-label": text("sweep_values", { place: place.toUpperCase() }) });
+    const select = make("select", { id: `${this.form.tab}_sweep_${place}`, "aria-label": label });
+    const values = make("input", { id: `${this.form.tab}_sweep_${place}_values`, type: "text", autocomplete: "off", spellcheck: false, "aria-label": text("sweep_values", { place: place.toUpperCase() }) });
     const all = make("button", { type: "button", className: "easel-tool", textContent: text("sweep_all"), title: text("sweep_all_hint") });
     const kind = () => this.#axes.find(({ name }) => name === select.value);
     const list = new ValueList(values, () => kind()?.values ?? []);
@@ -157,7 +157,7 @@ export class Sweeps {
   }
 
   #lines() {
-    const area = make("textarea", { id: "easel_sweep_text", rows: 5, value: this.chosen.text ?? "", placeholder: text("sweep_lines_hint"), "aria-label": text("sweep_lines") });
+    const area = make("textarea", { id: `${this.form.tab}_sweep_text`, rows: 5, value: this.chosen.text ?? "", placeholder: text("sweep_lines_hint"), "aria-label": text("sweep_lines") });
     const put = () => {
       this.#put({ text: area.value });
       this.#countSoon();
@@ -225,7 +225,7 @@ export class Sweeps {
   /** Mark the values at fault. */
   #mark(error) {
     for (const place of PLACES) {
-      const input = byId(`easel_sweep_${place}_values`);
+      const input = byId(`${this.form.tab}_sweep_${place}_values`);
       if (!input) continue;
       const wrong = error?.field === place && Boolean(input.value);
       if (wrong) setAttribute(input, "aria-invalid", "true");

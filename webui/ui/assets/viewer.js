@@ -190,21 +190,19 @@ export class Viewer {
   }
 
   #sendMenu() {
-    sendMenu(this.buttons.send, { send: (what) => this.#send(what), inspect: () => this.#inspect() });
+    sendMenu(this.buttons.send, this.#image, { send: (what) => this.#send(what), leave: () => this.#leaveFor() });
   }
 
-  #inspect() {
-    const image = this.#image;
+  /** Close, and let the focus go where the page goes. */
+  #leaveFor() {
     this.#back = null;
     this.close();
-    this.inspect(image);
   }
 
   async #send(what) {
     const found = await toSend(this.#image, what);
     if (!found) return;
-    this.#back = null; // the focus goes to the form
-    this.close();
+    this.#leaveFor();
     this.send(found);
   }
 
