@@ -9,20 +9,20 @@ from playwright.sync_api import Locator, Page, expect
 DONE_MS = 20000 * float(os.environ.get("EASEL_PATIENCE", "1"))
 
 
-def control(page: Page, name: str) -> Locator:
+def control(page: Page, name: str, tab: str = "txt2img") -> Locator:
     """The input of a field: the number beside a slider, the text of a prompt."""
-    block = page.locator(f"#txt2img_{name}")
+    block = page.locator(f"#{tab}_{name}")
     return block.locator("textarea, input[type=number], input[role=combobox], input").first
 
 
-def fill(page: Page, **values: object) -> None:
+def fill(page: Page, tab: str = "txt2img", **values: object) -> None:
     """Type values into fields."""
     for name, value in values.items():
-        control(page, name).fill(str(value))
+        control(page, name, tab).fill(str(value))
 
 
-def generate(page: Page) -> None:
-    page.locator("#txt2img_generate").click()
+def generate(page: Page, tab: str = "txt2img") -> None:
+    page.locator(f"#{tab}_generate").click()
 
 
 def state(page: Page) -> str:

@@ -22,10 +22,11 @@ export function address(path, kind = "http") {
 
 /**
  * GET, or POST with a body (a value, or a file), or another `method`. Never waits longer than `patience` milliseconds.
+ * `fresh`: what the browser has kept of it does not count.
  * Where the login has run out the window hears "easel-signed-out".
  */
-export async function ask(path, { body, method, patience = PATIENCE_MS, signal } = {}) {
-  const response = await reach(path, body, patience, signal, method);
+export async function ask(path, { body, method, patience = PATIENCE_MS, signal, fresh = false } = {}) {
+  const response = await reach(path, body, patience, signal, method, fresh);
   if (response.status === 401) dispatchEvent(new Event("easel-signed-out"));
   if (!response.ok) throw await failure(response);
   if (response.status === 204) return null;
@@ -33,10 +34,11 @@ export async function ask(path, { body, method, patience = PATIENCE_MS, signal }
   return kind.includes("json") ? response.json() : response.blob();
 }
 
-async function reach(path, body, patience, signal, method) {
+async function reach(path, body, patience, signal, method, fresh) {
   const limit = AbortSignal.timeout(patience);
   const options = { signal: signal ? AbortSignal.any([signal, limit]) : limit };
   if (method) options.method = method;
+  if (fresh) options.cache = "no-store";
   if (body !== undefined) {
     const isFile = body instanceof Blob;
     Object.assign(options, {

@@ -277,8 +277,10 @@ export class StartPicture {
     byId("img2img_image").hidden = Boolean(picture);
     frame.hidden = !picture;
     for (const bar of element.querySelectorAll(".easel-start-bar")) bar.hidden = !picture;
-    if (picture) image.src = urlOf(picture.id);
-    else image.removeAttribute("src");
+    if (picture) {
+      image.src = urlOf(picture.id);
+      frame.style.setProperty("--ratio", (picture.width / picture.height).toFixed(5));
+    } else image.removeAttribute("src");
     setText(byId("img2img_start_size"), picture ? text("picture_size", picture) : "");
     this.painter.on = Boolean(picture) && this.#mode === "inpaint";
     brush.hidden = !picture || this.#mode !== "inpaint";
@@ -317,7 +319,7 @@ const urlOf = (id) => address(`inputs/${encodeURIComponent(id)}`).href;
 async function fetched(id) {
   if (typeof id !== "string" || !id) return null;
   try {
-    return await createImageBitmap(await ask(`inputs/${encodeURIComponent(id)}`, { patience: PATIENCE_MS }));
+    return await createImageBitmap(await ask(`inputs/${encodeURIComponent(id)}`, { patience: PATIENCE_MS, fresh: true }));
   } catch {
     return null;
   }

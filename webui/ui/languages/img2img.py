@@ -29,7 +29,7 @@ EN: Mapping[str, str] = {
     "paint_redo": "Redo the stroke",
     "paint_clear": "Clear the mask",
     "mask_choose": "Choose a mask…",
-    "mask_remove": "Remove the mask",
+    "mask_remove": "Remove mask",
     "mask_none": "No mask yet: what is white in it is drawn over.",
     "hires_size": "From {width}×{height} to {w}×{h}",
     "upscale_hint": "Draw this picture again, larger: with the settings of Hires. fix",
