@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 
 from webui.core.params import Param, fields_of
-from webui.core.requests import Txt2Img
+from webui.core.requests import Img2Img, Txt2Img
 from webui.ui import controls
 from webui.ui.form import Form
 
@@ -33,7 +33,11 @@ CHOICES = {
 }
 
 
-@pytest.mark.parametrize("field", fields_of(Txt2Img), ids=lambda f: f.name)
+DECLARED = {f.name: f for f in (*fields_of(Img2Img), *fields_of(Txt2Img))}
+SHOWN = [f for f in DECLARED.values() if f.param.control != "picture"]
+
+
+@pytest.mark.parametrize("field", SHOWN, ids=lambda f: f.name)
 def test_control_says_what_the_declaration_says(field) -> None:
     with gr.Blocks():
         made = controls.build(field, "txt2img", CHOICES, {})
@@ -79,6 +83,24 @@ class Folded:
     maybe: Annotated[float | None, Param(label="M", control="number", section="guidance")] = None
     other: Annotated[bool, Param(label="O", control="checkbox")] = True
     much: Annotated[float, Param(label="H", control="number", section="guidance")] = 0.5
+
+
+@dataclass(frozen=True)
+class OverPicture:
+    start: Annotated[str, Param(label="S", control="picture", section="image")] = ""
+    much: Annotated[float, Param(label="M", control="number", section="image")] = 0.5
+    extra: Annotated[float, Param(label="E", control="number", section="inpaint")] = 0.5
+
+
+def test_pictures_have_no_control_and_a_section_shows_others_that_are_named() -> None:
+    form = Form("over", OverPicture, {})
+    with gr.Blocks():
+        form.add_section("image", "extra")
+    assert form.missing() == set()
+    assert {name: field["section"] for name, field in form.describe().items()} == {
+        "much": "image",
+        "extra": "image",
+    }
 
 
 def test_form_keeps_the_declarations_order_and_knows_what_is_missing() -> None:

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from webui import ui
 from webui.core.params import fields_of
-from webui.core.requests import Txt2Img
+from webui.core.requests import Img2Img, Txt2Img
 from webui.ui import shell
 
 
@@ -29,10 +29,18 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     return TestClient(app)
 
 
-def test_every_field_of_the_request_has_a_control() -> None:
+@pytest.mark.parametrize(("tab", "request_type"), [("txt2img", Txt2Img), ("img2img", Img2Img)])
+def test_every_field_of_the_request_has_a_control(tab: str, request_type: type) -> None:
     _, forms = shell.build_page(["one"])
-    assert forms["txt2img"].missing() == set()
-    assert [f.name for f in forms["txt2img"].fields] == [f.name for f in fields_of(Txt2Img)]
+    assert forms[tab].missing() == set()
+    declared = [f.name for f in fields_of(request_type) if f.param.control != "picture"]
+    assert [f.name for f in forms[tab].fields] == declared
+
+
+def test_controls_of_image_to_image_have_the_ids_that_users_of_a1111_know() -> None:
+    _, forms = shell.build_page(["one"])
+    ids = {field["id"] for field in forms["img2img"].describe().values()}
+    assert {"img2img_prompt", "img2img_neg_prompt", "img2img_denoising_strength"} <= ids
 
 
 def test_ids_are_unique() -> None:
