@@ -17,7 +17,7 @@ PROMPT = "a lighthouse, <b>storm</b> <img src=x onerror=alert(1)>"
 TEXT = (
     f"{PROMPT}\nNegative prompt: fog\nSteps: 9, Sampler: Zigzag, Schedule type: Karras, "
     "CFG scale: 5.5, Seed: 77, Size: 96x64, Model: first, Clip skip: 2, "
-    "Hires upscaler: Latent, Version: f2.0.1v1.10.1-previous-669-gdfdcbab6"
+    "ADetailer model: face.pt, Version: f2.0.1v1.10.1-previous-669-gdfdcbab6"
 )
 
 
@@ -56,7 +56,9 @@ def test_a_picture_is_read_shown_and_sent(tab: Page, tmp_path: Path, picture: Pi
     assert told(tab).locator("img, b").count() == 0
     expect(row(tab, "Seed").get_by_role("cell")).to_have_text("77")
     unused = tab.get_by_role("heading", name="Parameters that mean nothing here")
-    expect(unused.locator("xpath=following-sibling::table[1]")).to_have_text("Hires upscalerLatent")
+    expect(unused.locator("xpath=following-sibling::table[1]")).to_have_text(
+        "ADetailer modelface.pt"
+    )
     expect(told(tab).locator("details[open] pre")).to_have_text(TEXT)
     expect(told(tab).locator("details")).to_have_count(2)
     picture(tab, "png-info")

@@ -19,6 +19,14 @@ _A1111_IDS = {
     "variation_strength": "subseed_strength",
     "seed_resize_width": "seed_resize_from_w",
     "seed_resize_height": "seed_resize_from_h",
+    "hires": "hr",
+    "hires_upscaler": "hr_upscaler",
+    "hires_scale": "hr_scale",
+    "hires_width": "hr_resize_x",
+    "hires_height": "hr_resize_y",
+    "masked_content": "inpainting_fill",
+    "inpaint_area": "inpaint_full_res",
+    "masked_padding": "inpaint_full_res_padding",
 }
 _RADIO_AT_MOST = 4
 

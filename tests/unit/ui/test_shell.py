@@ -41,6 +41,7 @@ def test_controls_of_image_to_image_have_the_ids_that_users_of_a1111_know() -> N
     _, forms = shell.build_page(["one"])
     ids = {field["id"] for field in forms["img2img"].describe().values()}
     assert {"img2img_prompt", "img2img_neg_prompt", "img2img_denoising_strength"} <= ids
+    assert {"img2img_mask_blur", "img2img_inpainting_fill", "img2img_inpaint_full_res"} <= ids
 
 
 def test_ids_are_unique() -> None:

@@ -24,6 +24,7 @@ export class StartPicture {
   #filled = null; // the size that was filled in for a picture
   #unsaved = false;
   #saving = Promise.resolve();
+  #putting = null; // the picture that is being put in
   #timer = null;
   #dressed = () => {};
 
@@ -31,6 +32,7 @@ export class StartPicture {
     this.form = form;
     this.ready = new Promise((resolve) => (this.#dressed = resolve));
     form.prepareWith((request) => ({ ...request, ...this.asked() }));
+    form.awaitBefore(() => this.#putting);
     form.awaitBefore(() => this.#save());
     form.addEventListener("refused", ({ detail }) => this.#complain(["init_image", "mask"].includes(detail.field)));
     whenPresent("img2img_start", (element) => this.#dress(element));
@@ -55,7 +57,11 @@ export class StartPicture {
   }
 
   /** Start from a picture's file; `exact`: at its size, whatever the form's is. */
-  async put(file, { exact = false } = {}) {
+  put(file, { exact = false } = {}) {
+    return (this.#putting = this.#put(file, exact));
+  }
+
+  async #put(file, exact) {
     await this.ready;
     const picture = await this.#try(() => this.#send(file));
     if (!picture) return;
@@ -178,7 +184,7 @@ export class StartPicture {
 
   #dress(element) {
     fillTexts(element);
-    const canvas = make("canvas", { id: "img2img_mask", "aria-label": text("paint_canvas"), role: "img" });
+    const canvas = make("canvas", { id: "img2img_mask", tabIndex: -1, "aria-label": text("paint_canvas"), role: "img" });
     const frame = byId("img2maskimg");
     const ring = frame.querySelector(".easel-brush");
     ring.before(canvas);
@@ -232,7 +238,17 @@ export class StartPicture {
         input.value = ""; // so that the same file can be chosen again
       });
     }
+    element.addEventListener("keydown", (event) => this.#key(event));
     this.#receive(element);
+  }
+
+  /** Ctrl+Z and Ctrl+Y (or Ctrl+Shift+Z) while painting. */
+  #key(event) {
+    const key = event.key.toLowerCase();
+    if (this.#mode !== "inpaint" || !(event.ctrlKey || event.metaKey) || !["z", "y"].includes(key)) return;
+    event.preventDefault();
+    if (key === "y" || event.shiftKey) this.painter.redo();
+    else this.painter.undo();
   }
 
   /** Pictures that are dropped here, or pasted while nothing else wants them. */

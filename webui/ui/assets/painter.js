@@ -169,6 +169,7 @@ export class Painter extends EventTarget {
   #begin(event) {
     if (!this.#on || this.#stroke || event.button !== 0 || !event.isPrimary) return;
     event.preventDefault();
+    this.canvas.focus({ preventScroll: true }); // keys mean the painting then
     this.canvas.setPointerCapture(event.pointerId);
     const erase = this.erasing || event.pointerType === "pen" && event.buttons === 32;
     this.#stroke = { erase, width: this.#diameter, points: [this.#place(event)] };
