@@ -55,6 +55,17 @@ COUNT = """async (cases) => {
 POSTED = ("/api/v1/img2img", "/api/v1/txt2img", "/api/v1/sweeps")
 
 
+def drag_from_library(page: Page) -> None:
+    """Drag the newest picture over the tab's name, and onto the field for the start picture."""
+    page.get_by_role("tab", name="Library").click()
+    page.locator("#easel_library [role=gridcell] img").first.hover()
+    page.mouse.down()
+    for place in (page.get_by_role("tab", name="Image to image"), page.locator("#img2img_image")):
+        place.hover()
+        place.hover(position={"x": 12, "y": 12})  # a second move tells of being over it
+    page.mouse.up()
+
+
 def drawn(page: Page, server: Server, tab: str = "img2img") -> dict[str, Any]:
     """Press Generate; what its job asks for."""
     return asked(page, server, lambda: generate(page, tab))
@@ -192,3 +203,6 @@ def test_the_page_counts_sizes_as_the_server_does_and_draws_larger(
     expect(button).to_be_hidden()
     assert (first["hires"], again["hires"], again["hires_scale"]) == (False, True, 2)
     assert (again["prompt"], again["seed"]) == ("red", 41)
+    wait_state(page, "done")
+    drag_from_library(page)
+    expect(start_picture(page)).to_be_visible()

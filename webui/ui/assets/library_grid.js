@@ -5,6 +5,7 @@
 
 import { address } from "./api.js";
 import { make, setAttribute, text } from "./dom.js";
+import { pictureUrl } from "./picture.js";
 import { icon } from "./viewer_icons.js";
 
 const GAP = 6;
@@ -41,6 +42,7 @@ export class Grid extends EventTarget {
     this.element.addEventListener("scroll", () => this.#nextFrame(), { passive: true });
     this.element.addEventListener("click", (event) => this.#clicked(event));
     this.element.addEventListener("dblclick", (event) => this.#doubled(event));
+    this.element.addEventListener("dragstart", (event) => this.#dragged(event));
     new ResizeObserver(() => this.#measure()).observe(this.element);
   }
 
@@ -250,7 +252,7 @@ export class Grid extends EventTarget {
     const url = image.thumbnail ?? `/api/v1/images/${encodeURIComponent(image.id)}/thumbnail`;
     const source = address(url);
     source.searchParams.set("size", String(size));
-    const img = make("img", { alt: "", loading: "lazy", decoding: "async", draggable: false, src: source.href });
+    const img = make("img", { alt: "", loading: "lazy", decoding: "async", src: source.href });
     img.addEventListener("load", () => img.classList.add("lib-here"), { once: true });
     img.addEventListener("error", () => {
       if (!img.isConnected || !img.hasAttribute("src")) return;
@@ -266,6 +268,16 @@ export class Grid extends EventTarget {
     const index = Number(cell.id.replace("lib_cell_", ""));
     const on = event.target.closest("[data-on]")?.dataset.on ?? "cell";
     this.dispatchEvent(new CustomEvent("pick", { detail: { index, event, on } }));
+  }
+
+  /** What is dragged is the picture, not its thumbnail. */
+  #dragged(event) {
+    const cell = event.target.closest?.(".lib-cell");
+    const image = cell?.dataset.id ? this.store.at(Number(cell.id.replace("lib_cell_", ""))) : null;
+    if (!image) return;
+    event.dataTransfer.clearData();
+    event.dataTransfer.setData("text/uri-list", pictureUrl(image));
+    event.dataTransfer.effectAllowed = "copy";
   }
 
   #doubled(event) {

@@ -2,6 +2,9 @@
 // pane are there once, and move into the tab that is opened.
 
 import { byId, whenPresent } from "./dom.js";
+import { wantsDrop } from "./prompt_infotext.js";
+
+const HOLD_MS = 400;
 
 // What moves, and the element of each tab that it moves into.
 const SHARED = {
@@ -23,6 +26,7 @@ export class Tabs extends EventTarget {
       });
       for (const place of Object.values(SHARED)) whenPresent(place(id), () => this.#look());
     }
+    openWhenHeld();
   }
 
   #look() {
@@ -36,4 +40,17 @@ export class Tabs extends EventTarget {
     this.form = open;
     this.dispatchEvent(new Event("opened"));
   }
+}
+
+/** A tab opens when a picture that is dragged is held over its name. */
+function openWhenHeld() {
+  let held = null;
+  let timer = null;
+  addEventListener("dragover", (event) => {
+    const tab = wantsDrop(event) ? event.target.closest?.('#easel_tabs > .tab-wrapper [role="tab"]') : null;
+    if (tab === held) return;
+    clearTimeout(timer);
+    held = tab;
+    if (tab) timer = setTimeout(() => tab.click(), HOLD_MS);
+  });
 }
