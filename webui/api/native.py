@@ -224,6 +224,7 @@ class Native:
             "default": default.name if default else None,
             "problems": [{"name": n, "message": text} for n, text in catalog.problems()],
             **{name: list(known.names()) for name, known in CHOICES.items()},
+            "hires_upscalers": list(catalog.choices()["hires_upscalers"]),
             "fields": request_fields(),
         }
         return answer(found)

@@ -82,8 +82,8 @@ class SweepRoutes:
     def axes(self, request: Request) -> Response:
         """What an axis can vary, with the names to choose from where it is a choice."""
         caller_of(request)
-        names = {"checkpoints": [ref.name for ref in self._catalog.checkpoints()]}
-        names |= {kind: list(known.names()) for kind, known in CHOICES.items()}
+        names = {kind: list(known.names()) for kind, known in CHOICES.items()}
+        names |= {kind: list(known) for kind, known in self._catalog.choices().items()}
         return answer({"axes": [_axis_view(kind, names) for kind in axis_kinds()]})
 
     def _counted(self, body: Mapping[str, Any]) -> dict[str, int]:

@@ -21,6 +21,7 @@ from webui.catalog.scan import SUFFIX, Candidate, scan
 from webui.catalog.upscalers import Upscalers, find_upscalers
 from webui.core.errors import EaselError, ErrorInfo, ModelError, NotFound, UnsafeFile
 from webui.core.models import AdapterRef, ModelRef
+from webui.core.second_pass import LATENT_UPSCALERS
 
 STARTER = "easel-starter"
 _TITLE = re.compile(r"(.*\S)\s*\[([0-9a-fA-F]{8,64})\]")
@@ -63,6 +64,15 @@ class Catalog:
     def networks(self, kind: Kind) -> tuple[Network, ...]:
         """The files of a kind by the names that prompts call them by; see :mod:`.networks`."""
         return networks(self.models_dir, self.installation, kind)
+
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        """The names of every open set that a field's ``choices`` refers to."""
+        upscalers = self.upscalers().names
+        return {
+            "checkpoints": tuple(ref.name for ref in self.checkpoints()),
+            "upscalers": upscalers,
+            "hires_upscalers": (*LATENT_UPSCALERS.names(), *upscalers),
+        }
 
     def upscalers(self) -> Upscalers:
         """What enlarges pictures: the built-in methods and the model files."""

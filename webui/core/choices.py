@@ -1,4 +1,5 @@
-"""The names that a field's ``choices`` refers to, for every closed set of them."""
+"""The names that a field's ``choices`` refers to, for every closed set of them; model files are
+further upscalers."""
 
 from __future__ import annotations
 
@@ -23,10 +24,7 @@ from webui.core.second_pass import (
     MASKED_CONTENTS,
     RESIZE_MODES,
 )
-
-IMAGE_UPSCALERS: Registry[str] = Registry("upscaler")
-for _name in ("None", "Lanczos", "Nearest"):
-    IMAGE_UPSCALERS.add(_name, _name)
+from webui.core.upscalers import BUILT_IN
 
 
 def _joined(what: str, *parts: Registry[Any] | tuple[str, ...]) -> Registry[str]:
@@ -38,7 +36,7 @@ def _joined(what: str, *parts: Registry[Any] | tuple[str, ...]) -> Registry[str]
     return joined
 
 
-HIRES_UPSCALERS = _joined("upscaler", LATENT_UPSCALERS, IMAGE_UPSCALERS)
+HIRES_UPSCALERS = _joined("upscaler", LATENT_UPSCALERS, BUILT_IN)
 
 CHOICES: Mapping[str, Registry[Any]] = {
     "samplers": SAMPLERS,

@@ -38,7 +38,8 @@ class ModelRef:
     ``digest`` a content key known at once (path, size, mtime and header digest);
     ``native_size`` the side in pixels it was trained at. ``judge`` is the CLIP model that scores
     what is drawn with this one, where the request asks for that; ``adapters`` are the files that
-    the job's prompts call and that are there. ``context`` is the width of the token embeddings it
+    the job's prompts call and that are there; ``upscalers`` what enlarges between two passes, where
+    that is no interpolation of latents. ``context`` is the width of the token embeddings it
     reads (0: not known). A CLIP model is described the same way: its family is "clip", what it
     "predicts" means nothing.
     """
@@ -53,15 +54,20 @@ class ModelRef:
     judge: ModelRef | None = None
     adapters: tuple[AdapterRef, ...] = ()
     context: int = 0
+    upscalers: tuple[ModelRef, ...] = ()
 
     @property
     def bare(self) -> ModelRef:
         """The checkpoint alone, without what one job draws with besides."""
-        return replace(self, judge=None, adapters=())
+        return replace(self, judge=None, adapters=(), upscalers=())
 
     def adapter(self, kind: AdapterKind, name: str) -> AdapterRef | None:
         """The file that prompts call so; None if there was none."""
         return next((a for a in self.adapters if a.kind == kind and a.name == name), None)
+
+    def upscaler(self, name: str) -> ModelRef | None:
+        """What enlarges between two passes under that name; None if it is none of these."""
+        return next((one for one in self.upscalers if one.name == name), None)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> ModelRef:
@@ -69,4 +75,6 @@ class ModelRef:
         plain = dict(values)
         judge = plain.pop("judge", None)
         adapters = tuple(AdapterRef(**one) for one in plain.pop("adapters", ()))
-        return cls(**plain, judge=cls.from_mapping(judge) if judge else None, adapters=adapters)
+        upscalers = tuple(cls.from_mapping(one) for one in plain.pop("upscalers", ()))
+        judge = cls.from_mapping(judge) if judge else None
+        return cls(**plain, judge=judge, adapters=adapters, upscalers=upscalers)

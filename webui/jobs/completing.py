@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from webui.catalog import Catalog, find_clip
-from webui.core.choices import HIRES_UPSCALERS
 from webui.core.errors import InvalidRequest, NotFound
 from webui.core.measure import Measure
 from webui.core.models import AdapterRef, ModelRef
@@ -21,6 +20,7 @@ from webui.core.requests import (
     Txt2Img,
     Upscale,
 )
+from webui.core.second_pass import LATENT_UPSCALERS
 from webui.core.seeds import image_seed, resolve_seed, variation_seed
 from webui.core.sizes import within
 from webui.core.sweep import at_once, drawing_order
@@ -108,13 +108,17 @@ class Completer:
 
     def _whole(self, request: DrawRequest) -> tuple[DrawRequest, ModelRef]:
         whole, model = self._filled(request)
+        if isinstance(whole, Txt2Img) and whole.hires:
+            upscaler = self._hires_upscaler(whole.hires_upscaler)
+            if upscaler is not None:
+                whole = replace(whole, hires_upscaler=upscaler.name)
+                model = replace(model, upscalers=(upscaler,))
         return whole, replace(model, judge=self._judge(request))
 
     def _filled(self, request: DrawRequest) -> tuple[DrawRequest, ModelRef]:
         model = self._catalog.resolve(request.checkpoint)
         self._catalog.model_hash(model)  # begun now, it is known by the time a picture is saved
         width, height = self._size(request, model)
-        _check_upscaler(request)
         whole = replace(
             request,
             checkpoint=model.name,
@@ -124,6 +128,15 @@ class Completer:
             variation_seed=resolve_seed(request.variation_seed),
         )
         return whole, model
+
+    def _hires_upscaler(self, name: str) -> ModelRef | None:
+        """What enlarges between the passes; None where latents are interpolated."""
+        if name in LATENT_UPSCALERS:
+            return None
+        try:
+            return self._catalog.upscalers().find(name, field="hires_upscaler")
+        except NotFound as error:
+            raise InvalidRequest(error.message, field="hires_upscaler") from None
 
     def _size(self, request: DrawRequest, model: ModelRef) -> tuple[int, int]:
         """What stands for sides that are left open: the size of the picture that is drawn over,
@@ -149,12 +162,6 @@ class Completer:
         if not request.prompt.strip():
             raise InvalidRequest("CLIP needs a prompt to compare pictures with.", field=field)
         return find_clip(self._catalog.models_dir, field=field)
-
-
-def _check_upscaler(request: DrawRequest) -> None:
-    """Refuse a second pass by an upscaler that is not there."""
-    if isinstance(request, Txt2Img) and request.hires:
-        HIRES_UPSCALERS.canonical(request.hires_upscaler, field="hires_upscaler")
 
 
 def singles(request: DrawRequest) -> list[DrawRequest]:
@@ -218,11 +225,16 @@ def _models(
     """Each checkpoint once, with what any of its pictures calls besides."""
     found: dict[str, ModelRef] = {}
     adapters: dict[str, list[tuple[AdapterRef, ...]]] = {}
+    upscalers: dict[str, dict[str, ModelRef]] = {}
     for request, model in zip(requests, models, strict=True):
         if model.name not in found or model.judge:  # some pictures may be judged, others not
             found[model.name] = model
         adapters.setdefault(model.name, []).append(finder.of(request, model))
-    return tuple(replace(one, adapters=united(adapters[name])) for name, one in found.items())
+        upscalers.setdefault(model.name, {}).update({one.name: one for one in model.upscalers})
+    return tuple(
+        replace(one, adapters=united(adapters[name]), upscalers=tuple(upscalers[name].values()))
+        for name, one in found.items()
+    )
 
 
 def _chosen(request: DrawRequest, wildcards: Wildcards) -> DrawRequest:

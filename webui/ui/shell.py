@@ -85,6 +85,7 @@ def mount(app: FastAPI, services: Services, data: Path, *, mcp: bool = False) ->
     blocks, forms = build_page(
         checkpoints=[ref.name for ref in services.catalog.checkpoints()],
         native_size=default.native_size if default else NATIVE_SIZE,
+        files=services.catalog.choices(),
     )
 
     async def ended(job_id: str, caller: Caller) -> Job:
@@ -124,13 +125,17 @@ async def _picture(name: str) -> RedirectResponse:
 
 
 def build_page(
-    checkpoints: Iterable[str], native_size: int = NATIVE_SIZE
+    checkpoints: Iterable[str],
+    native_size: int = NATIVE_SIZE,
+    files: Mapping[str, tuple[str, ...]] | None = None,
 ) -> tuple[gr.Blocks, Mapping[str, Form]]:
-    """The page's blocks, and the form of each tab by the tab's id."""
+    """The page's blocks, and the form of each tab by the tab's id; ``files`` are the names of open
+    sets in which there are files (``Catalog.choices``)."""
     context = TabContext(
         choices={
-            "checkpoints": tuple(checkpoints),
             **{name: known.names() for name, known in CHOICES.items()},
+            **(files or {}),
+            "checkpoints": tuple(checkpoints),
         },
         native_size=native_size,
     )

@@ -3,7 +3,7 @@ result (A1111's Hires. fix)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +11,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from webui.core.errors import ModelError
 from webui.core.hires_fields import SAME
+from webui.core.models import ModelRef
 from webui.core.requests import DrawRequest, Img2Img, Txt2Img
 from webui.core.second_pass import LATENT_UPSCALERS, LatentUpscaler
 from webui.core.sizes import Enlarged, Size, hires_size, partial_steps, second_pass_steps
-from webui.engine.models.manager import Leased
+from webui.core.upscalers import built_in
+from webui.engine.families.base import Checkpoint, Encodes
 from webui.engine.pipelines.stages import decode, encode
+from webui.engine.pipelines.waiting import Script
 from webui.engine.resizing import Picture, stretched
+from webui.engine.upscalers.upscaling import Bench, upscaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,22 +107,31 @@ def enlarged_picture(picture: Picture, to: Enlarged) -> Picture:
 
 
 def between(
-    step: Pass, latents: Sequence[Tensor], model: Leased, free_memory: Callable[[], bool]
-) -> list[Tensor]:
-    """The latents that the second pass starts from: those of the first, enlarged as they are or
-    as pictures."""
+    step: Pass,
+    latents: Sequence[Tensor],
+    checkpoint: Checkpoint,
+    decoder: Encodes,
+    upscaler: ModelRef | None,
+    bench: Bench,
+) -> Script[list[Tensor]]:
+    """The latents that the second pass starts from: those of the first, interpolated, or encoded
+    again after ``upscaler`` has enlarged their pictures; ``bench`` is what it works with."""
     assert step.enlarged is not None, "only a second pass has something before it"
-    to, decoder = step.enlarged, model.decoder
+    to, make_room = step.enlarged, bench.manager.release_unused
     if step.upscaler in LATENT_UPSCALERS:
         how = LATENT_UPSCALERS.get(step.upscaler)
-        shapes = [model.checkpoint.latent_shape(*size) for size in (to.scaled, to.final)]
+        shapes = [checkpoint.latent_shape(*size) for size in (to.scaled, to.final)]
         scaled, final = ((width, height) for _, height, width in shapes)
         return list(enlarged_latents(torch.stack(list(latents)), how, scaled, final))
-    small = [_array(p.data, p.width, p.height) for p in decode(decoder, latents, free_memory)]
-    is_nearest = step.upscaler == "Nearest"
-    scaled_up = [stretched(one, *to.scaled, nearest=is_nearest) for one in small]
-    large = [enlarged_picture(one, to) for one in scaled_up]
-    return encode(decoder, [torch.from_numpy(one.copy()) for one in large], free_memory)
+    upscaler = upscaler or built_in(step.upscaler)
+    if upscaler is None:
+        raise ModelError(f"There is no upscaler {step.upscaler[:100]!r}.")
+    large: list[Tensor] = []
+    for small in decode(decoder, latents, make_room):
+        pixels = torch.from_numpy(_array(small.data, small.width, small.height).copy())
+        made = yield from upscaled(pixels, upscaler, *to.scaled, bench)
+        large.append(torch.from_numpy(enlarged_picture(made.numpy(), to).copy()))
+    return encode(decoder, large, make_room)
 
 
 def _array(data: bytes, width: int, height: int) -> Picture:

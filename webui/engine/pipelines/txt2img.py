@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Literal, cast
@@ -20,8 +20,9 @@ from webui.core.seeds import image_seed, resolve_seed
 from webui.engine.adapters import AdapterSet, Called
 from webui.engine.clip.judge import ClipJudge
 from webui.engine.evaluation import Prompts
-from webui.engine.families.base import Role, SeamlessDenoiser, TextEncoder
+from webui.engine.families.base import Encodes, Role, SeamlessDenoiser, TextEncoder
 from webui.engine.models.manager import Leased
+from webui.engine.pipelines.batch import Batch
 from webui.engine.pipelines.candidates import Jury, Selection, rounds
 from webui.engine.pipelines.passes import Pass, between, passes_of
 from webui.engine.pipelines.source import Drawn, prepare, starting_latents, to_tensor
@@ -39,8 +40,8 @@ from webui.engine.pipelines.stages import (
     texts_of,
 )
 from webui.engine.pipelines.waiting import Script, patiently
-from webui.engine.preview import PreviewBudget
 from webui.engine.tiling import TiledDecoder, TiledDenoiser
+from webui.engine.upscalers.upscaling import Bench
 
 _QUIET_SECONDS = 0.04
 """At most so often is a step reported, but for a batch's first and last."""
@@ -48,33 +49,6 @@ _QUIET_SECONDS = 0.04
 _NAMES: dict[Role, str] = {"text": "text encoder", "clip": "CLIP"}
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True, eq=False)
-class _Batch:
-    """The pictures being drawn together: which are not ready, and what is known of each."""
-
-    indices: range
-    drawing: set[int]
-    first: int = 0
-    """The first picture that its candidates are for."""
-    round: int = 0
-    rounds: int = 1
-    """Which of how many rounds of candidates for the same pictures this is."""
-    done: dict[int, Tensor] = field(default_factory=dict)
-    steps: dict[int, int] = field(default_factory=dict)
-    said: tuple[int, float] = (-1, 0.0)
-    begun: float = field(default_factory=time.perf_counter)
-    begun_pass: float = 0.0
-    number: int = 0
-    """Which pass is drawn."""
-    previews: PreviewBudget = field(default_factory=PreviewBudget)
-
-    def begin(self, number: int) -> None:
-        """Begin a pass: none of its steps is done."""
-        self.number, self.begun_pass = number, time.perf_counter()
-        self.steps.clear()
-        self.said = (-1, 0.0)
 
 
 class Txt2ImgDrawing:
@@ -94,7 +68,7 @@ class Txt2ImgDrawing:
         self._called = [Called.of(step.request, spec.model) for step in self._passes]
         self._denoisers: list[SeamlessDenoiser] = []
         """That of each pass, with the LoRAs of its prompt."""
-        self._batch: _Batch | None = None
+        self._batch: Batch | None = None
         self._jury: Jury | None = None
         self._chosen = Selection()
         self._stopped = ""
@@ -177,9 +151,8 @@ class Txt2ImgDrawing:
     def _prepare(self, request: Img2Img, model: Leased) -> Drawn:
         """The picture to start from, encoded once for all that is drawn."""
         source = prepare(request, self.spec.picture, self._passes[0].size)
-        decoder = TiledDecoder(model.decoder) if request.tiling else model.decoder
         make_room = self._studio.manager.release_unused
-        (encoded,) = encode(decoder, [to_tensor(source.picture)], make_room)
+        (encoded,) = encode(self._decoder(model), [to_tensor(source.picture)], make_room)
         shape = model.checkpoint.latent_shape(*self._passes[0].size)
         return Drawn.of(source, encoded, shape)
 
@@ -231,7 +204,7 @@ class Txt2ImgDrawing:
         for number, indices in enumerate(parts):
             if self._stopped:
                 break
-            batch = _Batch(indices, set(), pictures.start, number, len(parts))
+            batch = Batch(indices, set(), pictures.start, number, len(parts))
             yield from self._draw_round(batch, model, prompts)
         if self._stopped == "skip":
             self._stopped = ""
@@ -239,14 +212,14 @@ class Txt2ImgDrawing:
             self._studio.emit(image)
         yield "turn"
 
-    def _draw_round(self, batch: _Batch, model: Leased, prompts: Sequence[Prompts]) -> Script[None]:
+    def _draw_round(self, batch: Batch, model: Leased, prompts: Sequence[Prompts]) -> Script[None]:
         """Noise, denoise, enlarge and denoise again, decode; what was stopped is left out."""
         self._batch = batch
         for number, step in enumerate(self._passes):
+            starts = yield from self._starts(batch, step, model)
             if number and self._stopped:
                 batch.done.clear()  # what has had its first pass only is not finished
                 break
-            starts = self._starts(batch, step, model)
             batch.begin(number)
             self._say_step(batch, 0)
             for index in batch.indices if step.enlarged is None else starts:
@@ -259,16 +232,10 @@ class Txt2ImgDrawing:
         self._finish(batch, model)
         self._batch = None
 
-    def _starts(self, batch: _Batch, step: Pass, model: Leased) -> dict[int, Start]:
+    def _starts(self, batch: Batch, step: Pass, model: Leased) -> Script[dict[int, Start]]:
         """What each picture of the pass starts from; nothing where that is noise alone."""
         if step.enlarged is not None:
-            done, batch.done = sorted(batch.done.items()), {}
-            latents = [one for _, one in done]
-            larger = between(step, latents, model, self._studio.manager.release_unused)
-            return {
-                index: Start(one, step.schedule, step.steps)
-                for (index, _), one in zip(done, larger, strict=True)
-            }
+            return (yield from self._enlarged(batch, step, model))
         source, request = self._source, self._request
         if source is None or not isinstance(request, Img2Img):
             return {}
@@ -283,8 +250,30 @@ class Txt2ImgDrawing:
 
         return {index: start(index) for index in batch.indices}
 
+    def _enlarged(self, batch: Batch, step: Pass, model: Leased) -> Script[dict[int, Start]]:
+        """The pictures of the pass before, enlarged; none where that was stopped."""
+        done, batch.done = sorted(batch.done.items()), {}
+        if not done or self._stopped:
+            return {}
+        latents, upscaler = [one for _, one in done], self.spec.model.upscaler(step.upscaler)
+        with ExitStack() as leases:
+            loading = partial(self._say, "Loading upscaler")
+            bench = Bench(self._studio.manager, leases, on_loading=loading)
+            decoder = self._decoder(model)
+            larger = yield from between(step, latents, model.checkpoint, decoder, upscaler, bench)
+        return {
+            index: Start(one, step.schedule, step.steps)
+            for (index, _), one in zip(done, larger, strict=True)
+        }
+
+    def _decoder(self, model: Leased) -> Encodes:
+        return TiledDecoder(model.decoder) if self._request.tiling else model.decoder
+
+    def _say(self, phase: str) -> None:
+        self._studio.emit(JobPhase(self.spec.job_id, phase))
+
     def _add(
-        self, batch: _Batch, index: int, model: Leased, prompts: Prompts, start: Start | None
+        self, batch: Batch, index: int, model: Leased, prompts: Prompts, start: Start | None
     ) -> None:
         """Let a picture of the batch join the step loop; one that takes no step is done."""
         step = self._passes[batch.number]
@@ -312,14 +301,13 @@ class Txt2ImgDrawing:
         batch.drawing.add(index)
         self._studio.loop.add(run)
 
-    def _finish(self, batch: _Batch, model: Leased) -> None:
+    def _finish(self, batch: Batch, model: Leased) -> None:
         """Decode the batch's latents and send the pictures, or put them before the jury."""
         if not batch.done:
             return
         done, batch.done = sorted(batch.done.items()), {}
         latents, make_room = [one for _, one in done], self._studio.manager.release_unused
-        decoder = TiledDecoder(model.decoder) if self._request.tiling else model.decoder
-        pictures = decode(decoder, latents, make_room)
+        pictures = decode(self._decoder(model), latents, make_room)
         if self._source is not None:
             pictures = [self._source.finished(one) for one in pictures]
         seconds = time.perf_counter() - batch.begun
@@ -337,7 +325,7 @@ class Txt2ImgDrawing:
             self._chosen.offer(image, score)
 
     def _progress(
-        self, batch: _Batch, model: Leased, index: int, step: int, steps: int, denoised: Tensor
+        self, batch: Batch, model: Leased, index: int, step: int, steps: int, denoised: Tensor
     ) -> None:
         batch.steps[index] = step
         self._say_step(batch, min(batch.steps.get(i, 0) for i in batch.indices))
@@ -345,7 +333,7 @@ class Txt2ImgDrawing:
         if every and index == batch.indices[0] and step % every == 0 and step < steps:
             self._preview(batch, model, index, denoised)
 
-    def _preview(self, batch: _Batch, model: Leased, index: int, denoised: Tensor) -> None:
+    def _preview(self, batch: Batch, model: Leased, index: int, denoised: Tensor) -> None:
         budget, previewer = batch.previews, self._studio.previewer
         with budget.counted() as allowed:
             size = self._passes[batch.number].size
@@ -354,11 +342,11 @@ class Txt2ImgDrawing:
                 place = index // self._request.best_of
                 self._studio.emit(JobPreview(self.spec.job_id, place, jpeg))
 
-    def _done(self, batch: _Batch, index: int, latents: Tensor) -> None:
+    def _done(self, batch: Batch, index: int, latents: Tensor) -> None:
         batch.done[index] = latents
         batch.drawing.discard(index)
 
-    def _fail(self, batch: _Batch, error: Exception) -> None:
+    def _fail(self, batch: Batch, error: Exception) -> None:
         """The whole job ends with its first image's error; its traceback is not kept."""
         error = readable(error)
         self._failure = describe(error)
@@ -370,10 +358,9 @@ class Txt2ImgDrawing:
     def _say_loading(self, role: Role) -> None:
         model = self.spec.model.judge if role == "clip" else self.spec.model
         if model is not None and not self._studio.manager.is_loaded(model, role):
-            what = _NAMES.get(role, "checkpoint")
-            self._studio.emit(JobPhase(self.spec.job_id, f"Loading {what}"))
+            self._say(f"Loading {_NAMES.get(role, 'checkpoint')}")
 
-    def _say_step(self, batch: _Batch, step: int) -> None:
+    def _say_step(self, batch: Batch, step: int) -> None:
         """Report a batch's step: all its images have done that many."""
         now, (last_step, last_time) = time.perf_counter(), batch.said
         steps, count = self._passes[batch.number].steps, self._request.count
