@@ -158,6 +158,21 @@ def test_a_series_of_lora_weights_draws_each_as_alone(called: ModelRef) -> None:
     assert np.abs(pictures[0] - pictures[2]).mean() > 1
 
 
+def test_a_second_pass_has_the_loras_of_its_own_prompt(called: ModelRef) -> None:
+    drawer = Drawer()
+    hires = {"hires": True, "hires_scale": 2, "denoising_strength": 0.7}
+    same = draw(drawer, called, "a red circle<lora:ink:1>", **hires)
+    said = {"hires_prompt": "a red circle<lora:ink:1>"}
+    assert np.array_equal(draw(drawer, called, "a red circle<lora:ink:1>", **hires, **said), same)
+    only_second = draw(drawer, called, "a red circle", **hires, **said)
+    only_first = draw(
+        drawer, called, "a red circle<lora:ink:1>", **hires, hires_prompt="a red circle"
+    )
+    none = draw(drawer, called, "a red circle", **hires)
+    drawn = [same, only_second, only_first, none]
+    assert len({one.tobytes() for one in drawn}) == 4
+
+
 def test_changed_weights_are_kept_while_there_is_room_and_counted(called: ModelRef) -> None:
     drawer = Drawer()
     draw(drawer, called, "a red circle")

@@ -98,6 +98,14 @@ def test_a_job_brings_the_files_that_its_prompts_call(called: completing.Complet
         called(Txt2Img(prompt="<lora:torn:1>"))
 
 
+def test_a_second_pass_brings_its_own(called: completing.Completer) -> None:
+    second = {"hires_prompt": "<lora:fur:1>", "hires_negative_prompt": "sunny"}
+    _, model = called(Txt2Img(prompt="<lora:ink:1>", hires=True, **second))
+    assert {name for _, name, _ in names_of(model)} == {"ink", "fur", "sunny"}
+    _, model = called(Txt2Img(prompt="<lora:ink:1>", **second))
+    assert {name for _, name, _ in names_of(model)} == {"ink"}
+
+
 def test_each_picture_of_a_series_finds_its_own(called: completing.Completer) -> None:
     axis = {"axis": "prompt_sr", "values": "ink, fur, gone"}
     made, model = called(plan(Txt2Img(prompt="<lora:ink:1>"), {"script": "xyz", "x": axis}))

@@ -3,7 +3,7 @@ result (A1111's Hires. fix)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,8 +18,9 @@ from webui.core.requests import DrawRequest, Img2Img, Txt2Img
 from webui.core.second_pass import LATENT_UPSCALERS, LatentUpscaler
 from webui.core.sizes import Enlarged, Size, hires_size, partial_steps, second_pass_steps
 from webui.core.upscalers import built_in
+from webui.engine.evaluation import Denoiser, Prompts
 from webui.engine.families.base import Checkpoint, Encodes
-from webui.engine.pipelines.stages import decode, encode
+from webui.engine.pipelines.stages import conditionings, decode, encode, texts_of
 from webui.engine.pipelines.waiting import Script
 from webui.engine.resizing import Picture, stretched
 from webui.engine.upscalers.upscaling import Bench, upscaled
@@ -54,6 +55,19 @@ def passes_of(request: DrawRequest, size: Size) -> tuple[Pass, ...]:
     if not isinstance(request, Txt2Img) or not request.hires:
         return (first,)
     return first, _second(request, size)
+
+
+def prompts_of(
+    passes: Sequence[Pass], embeddings: Sequence[Mapping[str, Tensor]], models: Sequence[Denoiser]
+) -> list[Prompts]:
+    """What guidance steers by in each pass, of its texts' embeddings, in its model's precision."""
+    prompts: list[Prompts] = []
+    for step, encoded, model in zip(passes, embeddings, models, strict=True):
+        first, counted = step.first_pass, step.counted
+        found = [encoded[text] for text in texts_of(step.request, first_pass=first)]
+        made = conditionings(step.request, found, model, first_pass=first, counted=counted)
+        prompts.append(made)
+    return prompts
 
 
 def _second(request: Txt2Img, size: Size) -> Pass:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -30,7 +30,6 @@ from webui.engine.pipelines.stages import (
     Start,
     Studio,
     Watch,
-    conditionings,
     decode,
     encode,
     image_run,
@@ -137,16 +136,6 @@ class Txt2ImgDrawing:
             self._say_loading("text")
         lease = partial(self._lease_text, called.text)
         return prompts.encode(texts, digest, request.clip_skip, lease, *how)
-
-    def _prompts(self, embeddings: Sequence[Mapping[str, Tensor]]) -> list[Prompts]:
-        """What guidance steers by in each pass."""
-        prompts: list[Prompts] = []
-        for step, encoded, denoiser in zip(self._passes, embeddings, self._denoisers, strict=True):
-            first, counted = step.first_pass, step.counted
-            found = [encoded[text] for text in texts_of(step.request, first_pass=first)]
-            made = conditionings(step.request, found, denoiser, first_pass=first, counted=counted)
-            prompts.append(made)
-        return prompts
 
     def _prepare(self, request: Img2Img, model: Leased) -> Drawn:
         """The picture to start from, encoded once for all that is drawn."""
