@@ -99,7 +99,10 @@ def test_a_job_brings_the_files_that_its_prompts_call(called: completing.Complet
 
 
 def test_a_second_pass_brings_its_own(called: completing.Completer) -> None:
-    second = {"hires_prompt": "<lora:fur:1>", "hires_negative_prompt": "sunny"}
+    second: dict[str, Any] = {
+        "hires_prompt": "<lora:fur:1>",
+        "hires_negative_prompt": "sunny",
+    }
     _, model = called(Txt2Img(prompt="<lora:ink:1>", hires=True, **second))
     assert {name for _, name, _ in names_of(model)} == {"ink", "fur", "sunny"}
     _, model = called(Txt2Img(prompt="<lora:ink:1>", **second))
