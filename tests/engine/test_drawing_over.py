@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.engine.test_against_diffusers import CPU, Both, embeddings_of, read_folder
+from tests.fakes import upscalers
 from tests.fakes.drawing import Drawer, pixels_of
-from webui.core.messages import JobImage, JobSpec, JobStep, RunJob, StopJob
+from webui.core.messages import JobImage, JobPhase, JobSpec, JobStep, RunJob, StopJob
 from webui.core.models import ModelRef
 from webui.core.requests import DrawRequest, Img2Img, Txt2Img
 from webui.core.second_pass import LATENT_UPSCALERS
@@ -188,6 +190,22 @@ def test_a_second_pass_takes_its_own_steps_at_its_own_size(
     assert np.abs(alone - pictures[1]).max() <= 1
     (another,) = over.drawn(replace(request, batch_size=1, hires_prompt="something else"))
     assert not np.array_equal(another, pictures[0])
+
+
+def test_an_upscaling_model_enlarges_between_the_passes(
+    folder_model: ModelRef, tmp_path: Path
+) -> None:
+    upscaler = upscalers.write_nearest(tmp_path / "2x-near.safetensors", 2)
+    over = Over(replace(folder_model, upscalers=(upscaler,)))
+    request = Txt2Img(**BASE, hires=True, hires_upscaler="2x-near", denoising_strength=0.0)
+    ((drawn,), (first,)) = (over.drawn(r) for r in (request, replace(request, hires=False)))
+    decoder = read_folder(folder_model).load("decoder")
+    repeated = torch.from_numpy(first.astype(np.uint8).repeat(2, 0).repeat(2, 1))[None]
+    expected = decoder.decode(decoder.encode(repeated))[0].numpy()
+    assert drawn.shape == (128, 128, 3)
+    assert np.abs(drawn - expected).mean() < 2
+    assert "Loading upscaler" in [phase.text for phase in over.drawer.of(JobPhase)]
+    assert "no upscaler 'gone'" in over.error(replace(request, hires_upscaler="gone"))
 
 
 def test_what_the_second_pass_leaves_open_is_the_firsts() -> None:

@@ -22,7 +22,10 @@ from webui.ui import shell
 def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     app = FastAPI()
     evil = SimpleNamespace(name="</script><script>alert(1)</script>", native_size=64)
-    catalog = SimpleNamespace(checkpoints=lambda: (evil,), default=lambda: evil)
+    choices = {"checkpoints": (evil.name,)}
+    catalog = SimpleNamespace(
+        checkpoints=lambda: (evil,), default=lambda: evil, choices=lambda: choices
+    )
     services = SimpleNamespace(catalog=catalog)
     paths = SimpleNamespace(data=tmp_path_factory.mktemp("data"))
     ui.mount(app, services, SimpleNamespace(paths=paths))  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ from webui.engine.families.base import Encodes, Role, SeamlessDenoiser, TextEnco
 from webui.engine.models.manager import Leased
 from webui.engine.pipelines.batch import Batch
 from webui.engine.pipelines.candidates import Jury, Selection, rounds
-from webui.engine.pipelines.passes import Pass, between, passes_of
+from webui.engine.pipelines.passes import Pass, between, passes_of, prompts_of
 from webui.engine.pipelines.source import Drawn, prepare, starting_latents, to_tensor
 from webui.engine.pipelines.stages import (
     Start,
@@ -83,7 +83,7 @@ class Txt2ImgDrawing:
             leases.callback(self._studio.loop.stop, self.spec.job_id)
             embeddings = yield from patiently(self._encode)
             model = yield from patiently(partial(self._load, leases))
-            prompts = self._prompts(embeddings)
+            prompts = prompts_of(self._passes, embeddings, self._denoisers)
             request = self._request
             if isinstance(request, Img2Img):
                 self._source = self._prepare(request, model)
