@@ -42,7 +42,11 @@ export class Jobs extends EventTarget {
     link.addEventListener("event", ({ detail }) => this.#happened(detail));
     link.addEventListener("preview", ({ detail }) => this.#previewed(detail));
     link.addEventListener("snapshot", ({ detail }) => this.#catchUp(detail));
-    addEventListener("storage", ({ key }) => key === "easel.jobs" && this.#catchUp(null));
+    addEventListener("storage", ({ key }) => {
+      if (key !== "easel.jobs") return;
+      this.#catchUp(null);
+      this.#changed(); // another page's job may have come, and ended, before its id did
+    });
   }
 
   get ids() {
