@@ -20,8 +20,11 @@ const STATES = {
 
 export const ended = (job) => ["done", "failed", "cancelled"].includes(job.state);
 
-/** The tab and the address of the API that a request belongs to. */
-export const kindOf = (request) => ("init_image" in request ? "img2img" : "txt2img");
+/** The address of the API that a request belongs to; tabs with a form are called the same. */
+export function kindOf(request) {
+  if ("init_image" in request) return "img2img";
+  return "prompt" in request ? "txt2img" : "upscale";
+}
 
 /** How far a job is, in whole percent. */
 export const percentOf = (job) => Math.round(100 * (job.progress?.fraction ?? 0));

@@ -53,7 +53,7 @@ export class Queue {
     try {
       const { request, sweep } = await this.jobs.whole(job.id);
       const isSame = seed === null || (sweep && seed !== -1); // a script's pictures have their own
-      const body = given(isSame ? request : { ...request, seed });
+      const body = given(isSame || kindOf(request) === "upscale" ? request : { ...request, seed });
       await (sweep ? this.submit("sweeps", { request: body, ...sweep }) : this.submit(kindOf(request), body));
     } catch (error) {
       toast(error.message);
@@ -270,7 +270,8 @@ function icon(path) {
   return svg;
 }
 
-/** What was given of a request: fields that were left open stay open. */
+/** What was given of a request: what was left open stays open, and the server fills it in again. */
 function given(request) {
-  return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== null));
+  const filled = kindOf(request) === "upscale" ? ["sizes", "tile", "overlap"] : [];
+  return Object.fromEntries(Object.entries(request).filter(([name, value]) => value !== null && !filled.includes(name)));
 }

@@ -203,6 +203,8 @@ export class Results {
     setText(byId("easel_infotext"), picture?.infotext ?? job?.prompt ?? "");
     if (!picture) return;
     const request = job?.request;
+    const isDrawn = !request || kindOf(request) !== "upscale";
+    for (const id of ["easel_reuse_all", "easel_use_seed", "easel_reuse_prompt"]) byId(id).hidden = !isDrawn;
     byId("easel_upscale").hidden = !request || kindOf(request) !== "txt2img" || Boolean(request.hires);
     const link = byId("easel_download");
     setAttribute(link, "href", `${pictureUrl(picture)}?download=true`);
