@@ -23,7 +23,7 @@ __all__ = ["home"]
 TRAP = "a\nNegative prompt: b\nSteps: 3, Sampler: Heun, Seed: 9"
 TEXT = (
     "a cat\nNegative prompt: dog\nSteps: 9, Sampler: Zigzag, CFG scale: 5, Seed: 3, Size: 64x32, "
-    "Hires upscaler: Latent, Version: v1.10.1"
+    "Hires upscaler: Latent, Token merging ratio: 0.5, Version: v1.10.1"
 )
 
 
@@ -50,7 +50,7 @@ def test_everything_that_a_picture_says(site: Site) -> None:
     assert found["text"] == TEXT
     known = {pair["key"]: pair["known"] for pair in found["pairs"]}
     assert known == {"Steps": True, "Sampler": True, "CFG scale": True, "Seed": True, "Size": True,
-                     "Hires upscaler": False, "Version": True}  # fmt: skip
+                     "Hires upscaler": True, "Token merging ratio": False, "Version": True}  # fmt: skip
     assert found["texts"] == [
         {"name": "parameters", "text": TEXT},
         {"name": "Comment", "text": "x"},

@@ -18,6 +18,7 @@ from webui.api.described.operation import (
 )
 from webui.api.described.operation import body as request
 from webui.api.described.shapes import IMAGE, JOB, KINDS, STATES, WAITING
+from webui.core.choices import CHOICES
 
 _ID = {"job_id": JOB}
 _FILE = {"type": "string", "format": "binary"}
@@ -190,18 +191,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
                     ),
                     "default": either(TEXT),
                     "problems": _PROBLEMS,
-                    **dict.fromkeys(
-                        (
-                            "samplers",
-                            "schedules",
-                            "noise_sources",
-                            "noise_schedules",
-                            "emphasis_modes",
-                            "unipc_variants",
-                            "unipc_skips",
-                        ),
-                        _NAMES,
-                    ),
+                    **dict.fromkeys(CHOICES, _NAMES),
                     "fields": listed(_FIELD),
                 }
             )
