@@ -208,6 +208,23 @@ def test_an_upscaling_model_enlarges_between_the_passes(
     assert "no upscaler 'gone'" in over.error(replace(request, hires_upscaler="gone"))
 
 
+def test_a_weak_second_pass_takes_its_steps_of_a_schedule_of_any_length(
+    folder_model: ModelRef,
+) -> None:
+    request = Txt2Img(**{**BASE, "steps": 2}, hires=True, hires_scale=1, denoising_strength=0.01)
+    (_, second) = passes_of(request, (64, 64))
+    assert (second.schedule, second.steps) == (200, 2), "longer than a request may be"
+    over = Over(folder_model)
+    (found,) = over.drawn(request)
+    (before,) = over.drawn(replace(request, denoising_strength=0.0))
+    assert 0 < np.abs(found - before).mean() < 2
+
+
+def test_a_second_pass_may_be_longer_than_a_first_one() -> None:
+    (_, second) = passes_of(Txt2Img(width=2048, height=64, hires=True, hires_scale=4), (2048, 64))
+    assert second.size == (8192, 256)
+
+
 def test_what_the_second_pass_leaves_open_is_the_firsts() -> None:
     request = Txt2Img(**BASE, hires=True, hires_sampler="Heun", hires_cfg_scale=2.0)
     first, second = passes_of(request, (64, 64))

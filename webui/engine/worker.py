@@ -161,7 +161,13 @@ class Worker:
             return
         self._emit(JobStarted(spec.job_id, spec.attempt))
         kinds = {Measure: Measuring, Series: SeriesDrawing, Upscale: Upscaling}
-        drawing = kinds.get(type(spec.request), Txt2ImgDrawing)(spec, self._studio)
+        try:
+            drawing = kinds.get(type(spec.request), Txt2ImgDrawing)(spec, self._studio)
+        except Exception as problem:  # noqa: BLE001 - the worker's border: other jobs go on
+            if not isinstance(problem, EaselError):
+                _log.exception("A job could not be begun.")
+            self._emit(JobFinished(spec.job_id, spec.attempt, describe(problem)))
+            return
         self._jobs[spec.job_id] = _Job(spec, drawing, drawing.script())
 
     def _load(self, ref: ModelRef) -> None:
