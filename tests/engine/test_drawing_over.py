@@ -208,6 +208,21 @@ def test_an_upscaling_model_enlarges_between_the_passes(
     assert "no upscaler 'gone'" in over.error(replace(request, hires_upscaler="gone"))
 
 
+def test_jobs_that_hold_all_the_memory_do_not_wait_for_each_other(
+    folder_model: ModelRef, tmp_path: Path
+) -> None:
+    upscaler = upscalers.write_nearest(tmp_path / "2x-near.safetensors", 2)
+    over = Over(replace(folder_model, upscalers=(upscaler,)))
+    over.drawer = Drawer(model_bytes=1)
+    request = Txt2Img(**{**BASE, "steps": 1}, hires=True, hires_upscaler="2x-near")
+    for job_id in ("a", "b"):
+        over.start(request, job_id)
+    over.drawer.run()
+    for job_id in ("a", "b"):
+        assert over.drawer.finished(job_id).error is None
+        assert len(over.drawer.of(JobImage, job_id)) == 1
+
+
 def test_a_weak_second_pass_takes_its_steps_of_a_schedule_of_any_length(
     folder_model: ModelRef,
 ) -> None:

@@ -141,7 +141,16 @@ class Worker:
         if ready is not None:
             self._advance(ready)
             return True
-        return self._studio.loop.tick()
+        return self._studio.loop.tick() or self._insist()
+
+    def _insist(self) -> bool:
+        """Let a job go on where all that is left to do waits for memory that only they hold."""
+        stuck = next((job for job in self._jobs.values() if job.wait == "room"), None)
+        if stuck is None:
+            return False
+        with self._studio.manager.insisting():
+            self._advance(stuck)
+        return True
 
     def close(self) -> None:
         """End every job without a word and let go of the models."""
