@@ -223,6 +223,23 @@ def test_jobs_that_hold_all_the_memory_do_not_wait_for_each_other(
         assert len(over.drawer.of(JobImage, job_id)) == 1
 
 
+def test_a_picture_is_skipped_while_it_is_enlarged(folder_model: ModelRef, tmp_path: Path) -> None:
+    upscaler = upscalers.write_nearest(tmp_path / "2x-near.safetensors", 2)
+    over = Over(replace(folder_model, upscalers=(upscaler,)))
+    given = {**BASE, "steps": 1, "width": 512, "height": 16, "batch_count": 2}
+    over.start(Txt2Img(**given, hires=True, hires_upscaler="2x-near"))
+    worker = over.drawer.worker
+    over.drawer.run(until=lambda: bool(over.drawer.of(JobPhase, "job")[2:]))
+    assert over.drawer.of(JobPhase, "job")[-1].text == "Loading upscaler"
+    worker.handle(StopJob("job", "skip"))
+    steps = len(over.drawer.of(JobStep, "job"))
+    worker.tick()
+    worker.tick()
+    assert over.drawer.of(JobStep, "job")[steps].image == 1, "the next one is begun at once"
+    over.drawer.run()
+    assert [image.index for image in over.drawer.of(JobImage, "job")] == [1]
+
+
 def test_a_weak_second_pass_takes_its_steps_of_a_schedule_of_any_length(
     folder_model: ModelRef,
 ) -> None:
