@@ -21,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
@@ -186,6 +187,8 @@ def _decoded(data: bytes, field: str | None) -> Image.Image:
         if opened.width * opened.height > MAX_PIXELS:
             raise _too_many(field)
         image = ImageOps.exif_transpose(opened)
+        if image.mode.startswith("I;16"):  # else all but the darkest would become white
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or (
             "transparency" in image.info
         )

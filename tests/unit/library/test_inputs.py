@@ -41,6 +41,14 @@ def test_a_picture_comes_back_as_it_is(tmp_path: Path, mode: str) -> None:
     assert len(list((tmp_path / "inputs").iterdir())) == 1
 
 
+def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
+    deep = (np.arange(256) * 256).astype(np.uint16).reshape(16, 16)
+    inputs = Inputs(tmp_path)
+    kept = inputs.put(file_of(Image.fromarray(deep)))
+    with Image.open(inputs.path(kept.id)) as back:
+        assert (np.asarray(back)[..., 0] == np.arange(256).reshape(16, 16)).all()
+
+
 def test_a_photograph_is_turned_and_its_texts_are_left_behind(tmp_path: Path) -> None:
     image = picture()
     exif = Image.Exif()
