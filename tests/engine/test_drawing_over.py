@@ -208,6 +208,55 @@ def test_an_upscaling_model_enlarges_between_the_passes(
     assert "no upscaler 'gone'" in over.error(replace(request, hires_upscaler="gone"))
 
 
+def test_jobs_that_hold_all_the_memory_do_not_wait_for_each_other(
+    folder_model: ModelRef, tmp_path: Path
+) -> None:
+    upscaler = upscalers.write_nearest(tmp_path / "2x-near.safetensors", 2)
+    over = Over(replace(folder_model, upscalers=(upscaler,)))
+    over.drawer = Drawer(model_bytes=1)
+    request = Txt2Img(**{**BASE, "steps": 1}, hires=True, hires_upscaler="2x-near")
+    for job_id in ("a", "b"):
+        over.start(request, job_id)
+    over.drawer.run()
+    for job_id in ("a", "b"):
+        assert over.drawer.finished(job_id).error is None
+        assert len(over.drawer.of(JobImage, job_id)) == 1
+
+
+def test_a_picture_is_skipped_while_it_is_enlarged(folder_model: ModelRef, tmp_path: Path) -> None:
+    upscaler = upscalers.write_nearest(tmp_path / "2x-near.safetensors", 2)
+    over = Over(replace(folder_model, upscalers=(upscaler,)))
+    given = {**BASE, "steps": 1, "width": 512, "height": 16, "batch_count": 2}
+    over.start(Txt2Img(**given, hires=True, hires_upscaler="2x-near"))
+    worker = over.drawer.worker
+    over.drawer.run(until=lambda: bool(over.drawer.of(JobPhase, "job")[2:]))
+    assert over.drawer.of(JobPhase, "job")[-1].text == "Loading upscaler"
+    worker.handle(StopJob("job", "skip"))
+    steps = len(over.drawer.of(JobStep, "job"))
+    worker.tick()
+    worker.tick()
+    assert over.drawer.of(JobStep, "job")[steps].image == 1, "the next one is begun at once"
+    over.drawer.run()
+    assert [image.index for image in over.drawer.of(JobImage, "job")] == [1]
+
+
+def test_a_weak_second_pass_takes_its_steps_of_a_schedule_of_any_length(
+    folder_model: ModelRef,
+) -> None:
+    request = Txt2Img(**{**BASE, "steps": 2}, hires=True, hires_scale=1, denoising_strength=0.01)
+    (_, second) = passes_of(request, (64, 64))
+    assert (second.schedule, second.steps) == (200, 2), "longer than a request may be"
+    over = Over(folder_model)
+    (found,) = over.drawn(request)
+    (before,) = over.drawn(replace(request, denoising_strength=0.0))
+    assert 0 < np.abs(found - before).mean() < 2
+
+
+def test_a_second_pass_may_be_longer_than_a_first_one() -> None:
+    (_, second) = passes_of(Txt2Img(width=2048, height=64, hires=True, hires_scale=4), (2048, 64))
+    assert second.size == (8192, 256)
+
+
 def test_what_the_second_pass_leaves_open_is_the_firsts() -> None:
     request = Txt2Img(**BASE, hires=True, hires_sampler="Heun", hires_cfg_scale=2.0)
     first, second = passes_of(request, (64, 64))

@@ -57,6 +57,19 @@ def test_swapping_checkpoints_keeps_no_file_mapped(tmp_path: Path) -> None:
         assert str(tmp_path) not in maps.read_text()
 
 
+def test_a_request_that_cannot_be_begun_ends_its_job_and_not_the_worker(
+    folder_model: ModelRef,
+) -> None:
+    request = replace(ONE, hires=True)
+    object.__setattr__(request, "hires_cfg_scale", 0.5)  # as an older version let it through
+    drawer = Drawer()
+    drawer.worker.handle(RunJob(JobSpec("bad", 1, request, folder_model)))
+    error = drawer.finished("bad").error
+    assert error is not None
+    assert "CFG" in error.message
+    assert len(drawer.images(ONE, folder_model)) == 1
+
+
 class FullLoop(StepLoop):
     """A step loop that takes one image and then has no memory."""
 

@@ -9,6 +9,7 @@ from webui.core.params import Param
 from webui.core.seeds import MAX_SEED
 
 MAX_PROMPT_CHARS = 20_000
+MIN_SIDE = 16
 MAX_SIDE = 4096
 
 
@@ -90,7 +91,7 @@ class PictureFields:
         Param(
             label="Width",
             control="slider",
-            minimum=16,
+            minimum=MIN_SIDE,
             maximum=MAX_SIDE,
             step=8,
             multiple_of=8,
@@ -103,7 +104,7 @@ class PictureFields:
         Param(
             label="Height",
             control="slider",
-            minimum=16,
+            minimum=MIN_SIDE,
             maximum=MAX_SIDE,
             step=8,
             multiple_of=8,

@@ -24,6 +24,7 @@ from webui.core.hires_fields import SAME, HiresFields
 from webui.core.image_fields import ImageFields
 from webui.core.measure import Measure
 from webui.core.models import ModelRef
+from webui.core.picture_fields import MIN_SIDE
 from webui.core.second_pass import INPAINT_AREAS, MASK_MODES, MASKED_CONTENTS, RESIZE_MODES
 from webui.core.sizes import hires_size
 from webui.core.upscale import Upscale
@@ -55,8 +56,7 @@ class Txt2Img(HiresFields):
         DrawRequest.__post_init__(self)
         _set_hires_names(self)
         if self.hires:
-            width, height = self.final_size
-            check_size(width, height, "hires_scale")
+            _check_second_pass(self)
 
     @property
     def final_size(self) -> tuple[int, int]:
@@ -214,6 +214,28 @@ def _pairs(values: Iterable[Sequence[Any]]) -> Changes:
 def _legend(values: Mapping[str, Any]) -> Legend:
     texts = {name: tuple(values[name]) for name in ("columns", "rows", "pages")}
     return Legend(**texts, caption=_pairs(values["caption"]), written=values["written"])
+
+
+def _check_second_pass(request: Txt2Img) -> None:
+    """Refuse a second pass that cannot be drawn, also by what is enlarged before it is cut."""
+    if 0 < request.hires_cfg_scale < 1:
+        raise InvalidRequest(
+            f"Hires CFG Scale is {request.hires_cfg_scale:g}; it is 0 (the first pass's) or 1 to "
+            "30.",
+            field="hires_cfg_scale",
+        )
+    size = (request.width or 0, request.height or 0)
+    if not all(size):
+        return
+    field = "hires_width" if request.hires_width or request.hires_height else "hires_scale"
+    enlarged = hires_size(size, request.hires_scale, (request.hires_width, request.hires_height))
+    check_size(*enlarged.scaled, field)
+    if min(enlarged.final) < MIN_SIDE:
+        width, height = enlarged.final
+        raise InvalidRequest(
+            f"The second pass would be {width}×{height}; the least is {MIN_SIDE} pixels a side.",
+            field=field,
+        )
 
 
 def _set_hires_names(request: Txt2Img) -> None:

@@ -10,8 +10,10 @@ import io
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+from torch.nn import functional as F
 
 from webui.engine.resizing import CROP, Picture, resized
 
@@ -21,6 +23,8 @@ Mask = NDArray[np.uint8]
 _BACKGROUND = (255, 255, 255)
 _RADII = ((256, 1), (64, 1), (16, 2), (4, 4), (2, 2), (0, 1))
 """Blurs, in pixels, and how often each is laid over the last when a hole is filled."""
+
+_ROWS = 64
 
 
 class Box(NamedTuple):
@@ -75,18 +79,29 @@ def softened(mask: Mask, blur: int) -> Mask:
     reach = int(2.5 * blur + 0.5)
     places = np.arange(-reach, reach + 1)
     kernel = np.exp(-(places**2) / (2 * blur**2))
-    kernel /= kernel.sum()
-    soft = mask.astype(np.float32)
-    for axis in (0, 1):
-        margin = [(0, 0), (0, 0)]
-        margin[axis] = (reach, reach)
-        padded = np.pad(soft, margin, mode="symmetric")
-        length = soft.shape[axis]
-        soft = sum(
-            (w * np.take(padded, range(i, i + length), axis) for i, w in enumerate(kernel)),
-            start=np.zeros_like(soft),
-        )
-    return np.clip(np.rint(soft), 0, 255).astype(np.uint8)
+    kernel = (kernel / kernel.sum()).astype(np.float32)
+    box = masked_box(mask, reach)
+    if box is None:
+        return mask
+    # Farther from what is masked than the blur reaches, all stays 0.
+    soft = box.of(mask).astype(np.float32)
+    for _ in range(2):
+        soft = _blurred_rows(soft, kernel).T
+    found = np.zeros_like(mask)
+    found[box.top : box.bottom, box.left : box.right] = np.clip(np.rint(soft), 0, 255)
+    return found
+
+
+def _blurred_rows(values: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each row of [H, W] convolved with the kernel, mirrored at its ends; a few rows at once, so
+    that memory stays small whatever the convolution does inside."""
+    reach = len(kernel) // 2
+    weights = torch.from_numpy(kernel)[None, None]
+    out = np.empty_like(values, order="C")
+    for top in range(0, len(values), _ROWS):
+        part = np.pad(values[top : top + _ROWS], ((0, 0), (reach, reach)), mode="symmetric")
+        out[top : top + _ROWS] = F.conv1d(torch.from_numpy(part)[:, None], weights)[:, 0].numpy()
+    return out
 
 
 def masked_box(mask: Mask, padding: int) -> Box | None:
@@ -152,7 +167,9 @@ def overlaid(drawn: Picture, below: Picture, mask: Mask) -> Picture:
 
 
 def put_back(part: Picture, box: Box, below: Picture, mask: Mask) -> Picture:
-    """``below`` with a drawn part in its place, where the mask (of all of ``below``) is."""
+    """``below`` with a drawn part in its place, where the mask (of all of ``below``, within
+    ``box``) is."""
+    drawn = resized(part, CROP, *box.size)
     whole = below.copy()
-    whole[box.top : box.bottom, box.left : box.right] = resized(part, CROP, *box.size)
-    return overlaid(whole, below, mask)
+    whole[box.top : box.bottom, box.left : box.right] = overlaid(drawn, box.of(below), box.of(mask))
+    return whole

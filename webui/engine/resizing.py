@@ -16,6 +16,9 @@ JUST, CROP, FILL, LATENT = (
     "Just resize (latent upscale)",
 )
 
+_MAX_SCALED = 64_000_000
+"""Pixels of which a middle is cut out; beyond, only the middle is made."""
+
 
 def stretched(picture: Picture, width: int, height: int, *, nearest: bool = False) -> Picture:
     """The picture at that size whatever its shape, by Lanczos as A1111 resizes."""
@@ -27,9 +30,22 @@ def stretched(picture: Picture, width: int, height: int, *, nearest: bool = Fals
 
 def covering(picture: Picture, width: int, height: int) -> Picture:
     """The middle of the picture, enlarged until it covers width × height ("Crop and resize")."""
-    scaled = stretched(picture, *_scaled(picture, width, height, cover=True))
+    size = _scaled(picture, width, height, cover=True)
+    if size[0] * size[1] > _MAX_SCALED:
+        return _middle(picture, width, height, size)
+    scaled = stretched(picture, *size)
     top, left = (scaled.shape[0] - height) // 2, (scaled.shape[1] - width) // 2
     return scaled[top : top + height, left : left + width]
+
+
+def _middle(picture: Picture, width: int, height: int, scaled: tuple[int, int]) -> Picture:
+    """As :func:`covering`, for a long narrow one: what is cut off of ``scaled`` is never made."""
+    rows, columns = picture.shape[:2]
+    across, down = width * columns / scaled[0], height * rows / scaled[1]
+    left, top = (columns - across) / 2, (rows - down) / 2
+    image = Image.fromarray(picture)
+    box = (left, top, left + across, top + down)
+    return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS, box=box))
 
 
 def filled(picture: Picture, width: int, height: int) -> Picture:

@@ -141,7 +141,16 @@ class Worker:
         if ready is not None:
             self._advance(ready)
             return True
-        return self._studio.loop.tick()
+        return self._studio.loop.tick() or self._insist()
+
+    def _insist(self) -> bool:
+        """Let a job go on where all that is left to do waits for memory that only they hold."""
+        stuck = next((job for job in self._jobs.values() if job.wait == "room"), None)
+        if stuck is None:
+            return False
+        with self._studio.manager.insisting():
+            self._advance(stuck)
+        return True
 
     def close(self) -> None:
         """End every job without a word and let go of the models."""
@@ -161,7 +170,13 @@ class Worker:
             return
         self._emit(JobStarted(spec.job_id, spec.attempt))
         kinds = {Measure: Measuring, Series: SeriesDrawing, Upscale: Upscaling}
-        drawing = kinds.get(type(spec.request), Txt2ImgDrawing)(spec, self._studio)
+        try:
+            drawing = kinds.get(type(spec.request), Txt2ImgDrawing)(spec, self._studio)
+        except Exception as problem:  # noqa: BLE001 - the worker's border: other jobs go on
+            if not isinstance(problem, EaselError):
+                _log.exception("A job could not be begun.")
+            self._emit(JobFinished(spec.job_id, spec.attempt, describe(problem)))
+            return
         self._jobs[spec.job_id] = _Job(spec, drawing, drawing.script())
 
     def _load(self, ref: ModelRef) -> None:

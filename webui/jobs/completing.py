@@ -182,7 +182,14 @@ def singles(request: DrawRequest) -> list[DrawRequest]:
 
 
 def _is_template(request: DrawRequest, wildcards: Wildcards) -> bool:
-    return any(varies(text, wildcards) for text in (request.prompt, request.negative_prompt))
+    return any(varies(getattr(request, name), wildcards) for name in _prompts(request))
+
+
+def _prompts(request: DrawRequest) -> tuple[str, ...]:
+    """The fields of a request that hold prompts."""
+    second = isinstance(request, Txt2Img) and request.hires
+    own = ("prompt", "negative_prompt")
+    return (*own, "hires_prompt", "hires_negative_prompt") if second else own
 
 
 def _made(
@@ -239,12 +246,11 @@ def _models(
 
 def _chosen(request: DrawRequest, wildcards: Wildcards) -> DrawRequest:
     """A picture's request with the choices in its prompts made, by its seed."""
-    seed = request.seed
-    return replace(
-        request,
-        prompt=resolve(request.prompt, seed, wildcards),
-        negative_prompt=resolve(request.negative_prompt, seed, wildcards, stream=NEGATIVE),
-    )
+    made: dict[str, str] = {}
+    for name in _prompts(request):
+        stream = {"stream": NEGATIVE} if "negative" in name else {}
+        made[name] = resolve(getattr(request, name), request.seed, wildcards, **stream)
+    return replace(request, **made)
 
 
 def _difference(base: DrawRequest, request: DrawRequest) -> Changes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 import re
 import struct
@@ -20,10 +21,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from webui.core.errors import InvalidRequest, NotFound, TooLarge
+from webui.core.errors import InvalidRequest, NotFound, StorageError, TooLarge
 from webui.library.files import publish
 from webui.metadata import read_picture
 
@@ -34,7 +36,9 @@ KEPT_BYTES = 4 * 1024**3
 """What the folder holds at most; beyond, the pictures that were used longest ago go."""
 MAX_TOLD_CHARS = 200_000
 KEPT_SECONDS = 24 * 3600.0
-"""No picture goes that was used within this time."""
+"""No picture goes that was used within this time, but where there is much too much."""
+MUCH = 4
+"""So many times the bytes that are kept the folder never exceeds, whoever fills it."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, zlib.error, EOFError, KeyError,
@@ -75,7 +79,7 @@ class Inputs:
         name = hashlib.sha256(data).hexdigest()
         path = self._path(name)
         if not path.is_file():
-            publish(self._folder, [(0, path.name)], _as_png(data, field), sync=_unsynced)
+            self._publish(path, _as_png(data, field))
             self._prune(keep=name)
         width, height = _size(path)
         self._touch(path)
@@ -112,6 +116,14 @@ class Inputs:
         with suppress(OSError):
             os.utime(path, (self._now(), self._now()))
 
+    def _publish(self, path: Path, png: bytes) -> None:
+        """Keep a file; if somebody sent the same one meanwhile, theirs is as good."""
+        try:
+            publish(self._folder, [(0, path.name)], png, sync=_unsynced)
+        except StorageError:
+            if not path.is_file():
+                raise
+
     def _prune(self, keep: str) -> None:
         """Make room, the longest unused first; what cannot be deleted stays."""
         files: list[tuple[float, int, str]] = []
@@ -121,7 +133,9 @@ class Inputs:
                     status = entry.stat()
                     files.append((status.st_mtime, status.st_size, entry.name))
         kept = {f"{keep}.png"}
-        for name in surplus(files, self._kept_bytes, self._now() - KEPT_SECONDS):
+        gone = surplus(files, self._kept_bytes, self._now() - KEPT_SECONDS)
+        gone += surplus(files, MUCH * self._kept_bytes, math.inf)
+        for name in dict.fromkeys(gone):
             if name not in kept:
                 with suppress(OSError):
                     (self._folder / name).unlink()
@@ -173,6 +187,8 @@ def _decoded(data: bytes, field: str | None) -> Image.Image:
         if opened.width * opened.height > MAX_PIXELS:
             raise _too_many(field)
         image = ImageOps.exif_transpose(opened)
+        if image.mode.startswith("I;16"):  # else all but the darkest would become white
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or (
             "transparency" in image.info
         )

@@ -143,6 +143,10 @@ def test_styles_are_written_into_the_prompts(world: World) -> None:
     assert found.notes.ignored == ["styles.Not there"]
     with pytest.raises(InvalidRequest, match="too long"):
         asked(world, prompt="a long prompt of a cat " * 100, styles=["Bomb"])
+    both = asked(world, prompt="cat", styles=["Oil"], enable_hr=True, hr_prompt="dog").request
+    assert isinstance(both, Txt2Img)
+    assert both.hires_prompt == both.prompt.replace("cat", "dog") != "dog"
+    assert both.hires_negative_prompt == "", "the first one's"
 
 
 def test_what_changes_nothing_is_named(world: World) -> None:

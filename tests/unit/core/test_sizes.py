@@ -81,6 +81,28 @@ def test_a_second_pass_that_would_be_too_large_is_refused() -> None:
     assert Txt2Img(width=2048, height=2048).final_size == (2048, 2048)
 
 
+@pytest.mark.parametrize(
+    ("values", "field", "said"),
+    [
+        ({"hires_width": 8}, "hires_width", "8×8"),
+        # 64×4096 is small, but 1048576×4096 would be enlarged and then cut.
+        (
+            {"width": 4096, "height": 16, "hires_width": 64, "hires_height": 4096},
+            "hires_width",
+            "1048576×4096",
+        ),
+        ({"hires_cfg_scale": 0.5}, "hires_cfg_scale", "0.5"),
+    ],
+)
+def test_a_second_pass_that_cannot_be_drawn_is_refused(
+    values: dict[str, float], field: str, said: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=said) as told:
+        Txt2Img.from_mapping({"width": 64, "height": 64, "hires": True, **values})
+    assert told.value.field == field
+    Txt2Img.from_mapping({"width": 64, "height": 64, **values})
+
+
 def test_a_request_comes_back_as_its_own_kind() -> None:
     from dataclasses import asdict
 

@@ -9,9 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from webui.core.requests import Img2Img
 from webui.engine import inpainting
 from webui.engine.inpainting import Box
-from webui.engine.resizing import CROP, FILL, JUST, resized
+from webui.engine.pipelines.source import prepare
+from webui.engine.resizing import CROP, FILL, JUST, LATENT, resized
 
 
 def halves(width: int = 40, height: int = 20) -> NDArray[np.uint8]:
@@ -57,6 +59,38 @@ def test_masks_are_read_from_light_or_from_opacity() -> None:
     assert inpainting.mask_of(png(opaque)).tolist() == [[255, 255]]
     half = Image.new("RGBA", (1, 1), (255, 0, 0, 0))
     assert inpainting.picture_of(png(half)).tolist() == [[[255, 255, 255]]]
+
+
+@pytest.mark.parametrize("shape", [(100_000, 8), (8, 100_000)])
+def test_a_long_narrow_picture_is_cut_before_it_is_enlarged(shape: tuple[int, int]) -> None:
+    """Enlarged first it would be 6,400,000 × 512 pixels."""
+    long = halves(*shape) if shape[0] > shape[1] else halves(*shape[::-1]).transpose(1, 0, 2)
+    found = resized(np.ascontiguousarray(long), CROP, 512, 512)
+    assert found.shape == (512, 512, 3)
+    first, last = (found[:, :99], found[:, -99:]) if shape[0] > 8 else (found[:99], found[-99:])
+    assert (first[..., 0] > 200).all()
+    assert (last[..., 2] > 200).all()
+
+
+def test_what_is_enlarged_as_latents_is_never_larger_than_what_can_be_drawn() -> None:
+    data = png(Image.new("RGB", (6000, 2000)))
+    request = Img2Img(init_image="a", resize_mode=LATENT, width=64, height=64)
+    source = prepare(request, lambda _: data, (64, 64))
+    assert source.picture.shape == (1672, 5016, 3)
+
+
+def test_a_blur_reaches_as_far_from_a_spot_as_from_anything() -> None:
+    """Only the part around a mask is blurred; what comes of that is what comes of the whole."""
+    mask = np.zeros((90, 70), np.uint8)
+    mask[0:3, 60:70] = mask[40:60, 20:24] = 255
+    alone = [
+        np.where(np.arange(90)[:, None] < 20, mask, 0),
+        np.where(np.arange(90)[:, None] < 20, 0, mask),
+    ]
+    soft = [inpainting.softened(one.astype(np.uint8), 3).astype(int) for one in (mask, *alone)]
+    assert np.abs(soft[0] - soft[1] - soft[2]).max() <= 1
+    padded = inpainting.softened(np.pad(mask, 30, mode="symmetric"), 3)[30:-30, 30:-30]
+    assert np.abs(padded.astype(int) - soft[0]).max() <= 1
 
 
 def test_a_blurred_edge_is_a_gaussian() -> None:

@@ -120,3 +120,13 @@ def test_each_picture_of_a_series_finds_its_own(called: completing.Completer) ->
     made, model = called(Txt2Img(prompt="{<lora:fur:1>|<lora:fur:2>} sunny"))
     assert isinstance(made, Series)
     assert names_of(model) == [("lora", "fur", 0), ("embedding", "sunny", 2)]
+
+
+def test_choices_in_a_second_passes_prompts_are_made_too(called: completing.Completer) -> None:
+    request = Txt2Img(prompt="a cat", hires=True, hires_prompt="{red|blue}", batch_size=8, seed=1)
+    made, _ = called(request)
+    assert isinstance(made, Series)
+    drawn = [made.picture(i) for i in range(made.count)]
+    assert {one.prompt for one in drawn} == {"a cat"}
+    assert {asdict(one)["hires_prompt"] for one in drawn} == {"red", "blue"}
+    assert isinstance(called(replace(request, hires=False))[0], Txt2Img)

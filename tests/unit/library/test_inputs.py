@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from PIL import Image
 
 from webui.core.errors import InvalidRequest, NotFound, StorageError, TooLarge
-from webui.library.inputs import Inputs, surplus
+from webui.library.inputs import Input, Inputs, surplus
 
 
 def picture(mode: str = "RGB", size: tuple[int, int] = (6, 4), seed: int = 0) -> Image.Image:
@@ -37,6 +39,14 @@ def test_a_picture_comes_back_as_it_is(tmp_path: Path, mode: str) -> None:
     assert inputs.check(kept.id) == kept
     assert inputs.put(file_of(image)) == kept
     assert len(list((tmp_path / "inputs").iterdir())) == 1
+
+
+def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
+    deep = (np.arange(256) * 256).astype(np.uint16).reshape(16, 16)
+    inputs = Inputs(tmp_path)
+    kept = inputs.put(file_of(Image.fromarray(deep)))
+    with Image.open(inputs.path(kept.id)) as back:
+        assert (np.asarray(back)[..., 0] == np.arange(256).reshape(16, 16)).all()
 
 
 def test_a_photograph_is_turned_and_its_texts_are_left_behind(tmp_path: Path) -> None:
@@ -81,7 +91,7 @@ def test_a_disk_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 def test_what_was_used_longest_ago_goes_first_but_nothing_of_today(tmp_path: Path) -> None:
     now = 1_000_000.0
-    inputs = Inputs(tmp_path, kept_bytes=1, now=lambda: now)
+    inputs = Inputs(tmp_path, kept_bytes=200, now=lambda: now)
     first, second = (inputs.put(file_of(picture(seed=i))).id for i in (1, 2))
     assert inputs.data(first)
     assert inputs.data(second)
@@ -94,6 +104,29 @@ def test_what_was_used_longest_ago_goes_first_but_nothing_of_today(tmp_path: Pat
     assert inputs.data(third)
     assert {p.stem for p in tmp_path.iterdir()} == {second, third}
     assert inputs.path(second).stat().st_mtime == now
+
+
+def test_a_days_pictures_do_not_fill_the_disk(tmp_path: Path) -> None:
+    now = 1_000_000.0
+    inputs = Inputs(tmp_path, kept_bytes=200, now=lambda: now)
+    for seed in range(20):
+        now += 1
+        last = inputs.put(file_of(picture(seed=seed)))
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 4 * 200
+    assert inputs.check(last.id) == last
+
+
+def test_one_picture_sent_twice_at_once_is_kept_for_both(tmp_path: Path) -> None:
+    inputs, data = Inputs(tmp_path), file_of(picture(size=(900, 900)), "JPEG")
+    start = threading.Barrier(4)
+
+    def put(_: int) -> Input:
+        start.wait()
+        return inputs.put(data)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(put, range(4)))) == 1
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize(

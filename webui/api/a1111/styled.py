@@ -10,23 +10,26 @@ from webui.core.picture_fields import MAX_PROMPT_CHARS
 from webui.prompt.styles import PLACE, Style, merge
 
 MAX_STYLES = 100
+HIRES_PROMPTS = ("hires_prompt", "hires_negative_prompt")
 _MAX_STYLED_CHARS = 4 * MAX_PROMPT_CHARS
 
 
 def styled(
     values: Mapping[str, Any], names: Sequence[str], styles: Sequence[Style]
 ) -> tuple[dict[str, str], list[str]]:
-    """Both prompts of ``values`` with their styles, in the order named, and the unknown names."""
+    """The prompts of ``values`` with their styles, in the order named, and the unknown names."""
     if len(names) > MAX_STYLES:
         raise InvalidRequest(
             f"There are {len(names)} styles; the most is {MAX_STYLES}.", field="styles"
         )
     known = {style.name: style for style in styles}
-    prompt, negative = values.get("prompt", ""), values.get("negative_prompt", "")
+    prompts = {name: values.get(name, "") for name in ("prompt", "negative_prompt")}
+    # Those of a second pass that are left empty are the first one's, which has the styles already.
+    prompts |= {name: values[name] for name in HIRES_PROMPTS if values.get(name)}
     for style in (known[name] for name in names if name in known):
-        prompt = _merged(prompt, style.prompt)
-        negative = _merged(negative, style.negative_prompt)
-    prompts = {"prompt": prompt, "negative_prompt": negative}
+        for name, prompt in prompts.items():
+            addition = style.negative_prompt if "negative" in name else style.prompt
+            prompts[name] = _merged(prompt, addition)
     return prompts, [name for name in names if name not in known]
 
 

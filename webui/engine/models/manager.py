@@ -144,6 +144,7 @@ class ModelManager:
         self.machine = machine
         self._families = families
         self._limit = limit
+        self._insists = False
         self._held: dict[Key, _Held] = {}
         self._opened: OrderedDict[str, Checkpoint] = OrderedDict()
         self.hits = 0
@@ -204,6 +205,16 @@ class ModelManager:
         key = self.key(self.open(ref), role)
         one = self._held.get(replace(key, adapters=adapters))
         return one is not None and one.device == self.machine.device
+
+    @contextmanager
+    def insisting(self) -> Iterator[None]:
+        """Within the block nothing waits for room that nobody gives back: what is leased is loaded
+        beside everything else, which fails only where memory really ends."""
+        self._insists = True
+        try:
+            yield
+        finally:
+            self._insists = False
 
     def release_unused(self) -> bool:
         """Drop everything that is not leased; whether there was anything."""
@@ -303,7 +314,7 @@ class ModelManager:
             self._evict(self._held[cast(Key, key)])
         if plan.evict:
             self.machine.empty_cache()
-        if plan.short and leased.difference(mine):
+        if plan.short and leased.difference(mine) and not self._insists:
             raise NoRoom
         # When nobody else is in the way it is tried all the same: free memory is an estimate.
 

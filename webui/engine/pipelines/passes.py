@@ -75,12 +75,9 @@ def _second(request: Txt2Img, size: Size) -> Pass:
     enlarged = hires_size(size, request.hires_scale, (request.hires_width, request.hires_height))
     taken = request.hires_steps or request.steps
     schedule, steps = second_pass_steps(taken, request.denoising_strength)
-    width, height = enlarged.final
     own = replace(
         request,
         hires=False,
-        width=width,
-        height=height,
         steps=taken,
         prompt=request.hires_prompt or request.prompt,
         negative_prompt=request.hires_negative_prompt or request.negative_prompt,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from webui.core.errors import InvalidRequest
-from webui.core.requests import Img2Img
+from webui.core.requests import MAX_PIXELS, Img2Img
 from webui.core.results import Pixels
 from webui.core.sizes import whole
 from webui.engine import inpainting
@@ -118,11 +119,13 @@ def to_pixels(picture: Picture) -> Pixels:
 
 
 def _at_size(image: Picture, request: Img2Img, size: tuple[int, int]) -> Picture:
-    """The picture that is encoded; one that is enlarged as latents keeps its size nearly."""
+    """The picture that is encoded; one that is enlarged as latents keeps its size nearly,
+    up to as many pixels as can be drawn."""
     if request.resize_mode != LATENT:
         return resized(image, request.resize_mode, *size)
     rows, columns = image.shape[:2]
-    return stretched(image, whole(columns), whole(rows))
+    share = min(1.0, math.sqrt(MAX_PIXELS / (rows * columns)))
+    return stretched(image, whole(int(columns * share)), whole(int(rows * share)))
 
 
 def _all(image: Picture, mask: Mask, request: Img2Img, size: tuple[int, int]) -> Source:

@@ -166,7 +166,7 @@ def image_run(
     It begins with pure noise, or with what ``start`` says.
     """
     steps = request.steps if start is None else start.schedule
-    plan = plan_sampling(replace(request, steps=steps), model.levels)
+    plan = plan_sampling(request, model.levels, steps)
     if plan.levels is not model.levels:
         model = model.with_levels(plan.levels)
     noise = noise_of(request, index, shape, device)

@@ -249,11 +249,27 @@ class Txt2ImgDrawing:
             loading = partial(self._say, "Loading upscaler")
             bench = Bench(self._studio.manager, leases, on_loading=loading)
             decoder = self._decoder(model)
-            larger = yield from between(step, latents, model.checkpoint, decoder, upscaler, bench)
+            work = between(step, latents, model.checkpoint, decoder, upscaler, bench)
+            larger = yield from self._unless_stopped(work)
+        if self._stopped:
+            return {}
         return {
             index: Start(one, step.schedule, step.steps)
             for (index, _), one in zip(done, larger, strict=True)
         }
+
+    def _unless_stopped(self, work: Script[list[Tensor]]) -> Script[list[Tensor]]:
+        """What ``work`` makes; nothing when the job is stopped between two of its turns."""
+        try:
+            while not self._stopped:
+                try:
+                    wait = next(work)
+                except StopIteration as end:
+                    return end.value
+                yield wait
+        finally:
+            work.close()
+        return []
 
     def _decoder(self, model: Leased) -> Encodes:
         return TiledDecoder(model.decoder) if self._request.tiling else model.decoder

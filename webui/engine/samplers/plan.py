@@ -36,11 +36,14 @@ class SamplingPlan:
     brownian_points: list[float]
 
 
-def plan_sampling(request: DrawRequest, levels: NoiseLevels) -> SamplingPlan:
+def plan_sampling(
+    request: DrawRequest, levels: NoiseLevels, steps: int | None = None
+) -> SamplingPlan:
     """The sampler, its parameters and the noise levels that a request names.
 
-    ``levels`` is the checkpoint's own table. Names that are unknown and levels that leave no room
-    raise ``InvalidRequest``.
+    ``levels`` is the checkpoint's own table, ``steps`` how many there are where that is not what
+    the request says: a schedule of which the last steps are taken may be of any length. Names that
+    are unknown and levels that leave no room raise ``InvalidRequest``.
     """
     solver = SOLVERS.get(request.sampler, field="sampler")
     if request.noise_schedule == "Zero Terminal SNR":
@@ -48,13 +51,13 @@ def plan_sampling(request: DrawRequest, levels: NoiseLevels) -> SamplingPlan:
     options: dict[str, Any] = {}
     for of in solver.options:
         options |= of(request, levels)
-    sigmas = visited(request, levels)
+    sigmas = visited(request, levels, steps)
     return SamplingPlan(
         partial(solver.run, **options), solver.initial, sigmas, levels, solver.points(sigmas)
     )
 
 
-def visited(request: DrawRequest, levels: NoiseLevels) -> Tensor:
+def visited(request: DrawRequest, levels: NoiseLevels, steps: int | None = None) -> Tensor:
     """The noise levels of a run: [steps + 1] descending, float32 on the CPU.
 
     "Automatic" takes the sampler's own. Some samplers leave out the level before the last (k-
@@ -64,7 +67,7 @@ def visited(request: DrawRequest, levels: NoiseLevels) -> Tensor:
     info, solver = SAMPLERS.get(request.sampler), SOLVERS.get(request.sampler)
     name = request.scheduler
     discard = not solver.always and (request.discard_penultimate or info.discard_penultimate)
-    steps = request.steps + discard
+    steps = (request.steps if steps is None else steps) + discard
     if solver.automatic is not None and (solver.always or name == _AUTOMATIC):
         sigmas = solver.automatic(request, levels, steps)
     else:
