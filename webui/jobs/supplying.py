@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from webui.core.errors import EaselError
+from webui.core.errors import EaselError, TooLarge
 from webui.core.messages import Command, JobFinished, JobSpec, RunJob
 from webui.jobs.executor import Executor, ExecutorStatus, OnEvent
+
+MAX_BYTES = 512 * 1024 * 1024
+"""Of all pictures of a job, which are in memory at once while they are handed over."""
 
 
 class SupplyingExecutor:
@@ -53,6 +56,12 @@ class SupplyingExecutor:
         self._executor.close()
 
     def _supplied(self, spec: JobSpec) -> JobSpec:
-        return replace(
-            spec, pictures=tuple((one, self._picture(one)) for one in spec.request.inputs)
-        )
+        pictures: list[tuple[str, bytes]] = []
+        for one in spec.request.inputs:
+            pictures.append((one, self._picture(one)))
+            if sum(len(data) for _, data in pictures) > MAX_BYTES:
+                raise TooLarge(
+                    f"The pictures this starts from have more than {MAX_BYTES >> 20} MiB together; "
+                    "send fewer at once."
+                )
+        return replace(spec, pictures=tuple(pictures))

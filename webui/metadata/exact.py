@@ -2,6 +2,7 @@
 
 A prompt may hold "Steps: 20, …" or "Negative prompt:", and how many pictures were asked for has no
 key. So a file carries ``{"easel": 1, "txt2img": {every field}}`` too, with the picture's own seeds.
+(Of pictures that were drawn over it says that they were there, not which.)
 Programs that edit pictures know A1111's text and not this; where the two disagree, the text is the
 newer one and wins.
 """
@@ -9,9 +10,11 @@ newer one and wins.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from webui.core.errors import InvalidRequest
 from webui.core.params import fields_of
@@ -24,6 +27,7 @@ KEY = "easel"
 """The keyword of the chunk in a PNG; the prefix of the property in XMP."""
 
 _VERSION = 1
+_PICTURES = frozenset(f.name for f in fields_of(Img2Img) if f.param.control == "picture")
 _KINDS: Mapping[type[DrawRequest], str] = {Txt2Img: "txt2img", Img2Img: "img2img"}
 # XML has no place for these even where they are escaped; JSON has another way to write them.
 _NOT_IN_XML = re.compile("[\x7f-\x9f\ufffe\uffff]")
@@ -31,9 +35,18 @@ _NOT_IN_XML = re.compile("[\x7f-\x9f\ufffe\uffff]")
 
 def exact_text(request: DrawRequest) -> str:
     """The JSON text of a request; every field is in it, so that later defaults change nothing."""
-    values = {KEY: _VERSION, _name(request): dataclasses.asdict(request)}
+    fields = {name: _told(name, value) for name, value in dataclasses.asdict(request).items()}
+    values = {KEY: _VERSION, _name(request): fields}
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
     return _NOT_IN_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _told(name: str, value: Any) -> Any:
+    """A field's value as others may see it: whoever knows the id of a picture that was drawn over
+    can have that picture, so its id is not told, only that there was one."""
+    if name in _PICTURES and value:
+        return hashlib.sha256(f"{KEY}:{value}".encode()).hexdigest()
+    return value
 
 
 def exact_request(text: object) -> DrawRequest | None:

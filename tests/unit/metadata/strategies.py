@@ -52,7 +52,9 @@ def _build(values: dict[str, Any]) -> Txt2Img:
         values = {name: v for name, v in values.items() if name not in OF_HIRES}
     else:  # not too large when it is enlarged; a scale is not said beside a size
         values |= {"width": 64, "height": 128}
-        values |= {name: min(values[name], 2048) for name in ("hires_width", "hires_height")}
+        for name in ("hires_width", "hires_height"):
+            values[name] = values[name] and max(64, min(values[name], 1024))
+        values["hires_cfg_scale"] = max(values["hires_cfg_scale"], 1.0)
         if values["hires_width"] or values["hires_height"]:
             del values["hires_scale"]
     if values["sigma_min"] >= values["sigma_max"]:

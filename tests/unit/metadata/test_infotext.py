@@ -190,8 +190,11 @@ def test_what_was_drawn_over_a_picture_is_written_as_a1111_writes_it() -> None:
     told = ("mask_blur", "mask_mode", "masked_content", "inpaint_area", "masked_padding",
             "resize_mode", "denoising_strength")  # fmt: skip
     assert {name: values[name] for name in told} == {n: getattr(masked, n) for n in told}
-    assert exact_request(exact_text(masked)) == masked
-    assert agrees(text_of_any(masked), masked)
+    back = exact_request(exact_text(masked))
+    assert isinstance(back, Img2Img)
+    assert replace(back, init_image="1", mask="2") == masked
+    assert (len(back.init_image), len(back.mask)) == (64, 64), "which pictures is not told"
+    assert agrees(text_of_any(masked), back)
     assert not agrees(text_of_any(masked), request)
 
 
