@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 Size = tuple[int, int]
@@ -50,11 +51,22 @@ def whole(side: int) -> int:
     return max(side - side % UNIT, UNIT)
 
 
-def within(size: Size, most: int) -> Size:
-    """Sides that are multiples of 8 near ``size``, none longer than ``most``, in its shape."""
-    share = min(1.0, most / max(size))
-    width, height = (whole(round(side * share)) for side in size)
-    return width, height
+def own_size(size: Size, given: Size, least: int, most: int, pixels: int) -> Size:
+    """What a picture of ``size`` is drawn over at: its own size as multiples of 8, sides of
+    ``least`` to ``most`` and at most so many ``pixels`` in all, in its shape.
+
+    Where one side is ``given`` (the other 0) the other follows from it; where both are, they are
+    the answer.
+    """
+    (width, height), (wide, high) = size, given
+    if wide and high:
+        return given
+    if wide or high:
+        share = wide / width if wide else high / height
+    else:
+        share = min(1.0, most / max(size), math.sqrt(pixels / (width * height)))
+    found = [min(max(whole(round(side * share)), least), most) for side in size]
+    return wide or found[0], high or found[1]
 
 
 def second_pass_steps(steps: int, strength: float) -> tuple[int, int]:

@@ -10,8 +10,9 @@ from webui.core.errors import InvalidRequest, NotFound
 from webui.core.measure import Measure
 from webui.core.models import AdapterRef, ModelRef
 from webui.core.params import fields_of
-from webui.core.picture_fields import MAX_SIDE
+from webui.core.picture_fields import MAX_SIDE, MIN_SIDE
 from webui.core.requests import (
+    MAX_PIXELS,
     Changes,
     DrawRequest,
     Img2Img,
@@ -22,7 +23,7 @@ from webui.core.requests import (
 )
 from webui.core.second_pass import LATENT_UPSCALERS
 from webui.core.seeds import image_seed, resolve_seed, variation_seed
-from webui.core.sizes import within
+from webui.core.sizes import own_size
 from webui.core.sweep import at_once, drawing_order
 from webui.core.upscale import plan
 from webui.core.upscalers import NONE
@@ -152,7 +153,8 @@ class Completer:
         if request.mask:
             self._inputs.check(request.mask, field="mask")
         found = self._inputs.check(request.init_image, field="init_image")
-        return within((found.width, found.height), MAX_SIDE)
+        given = (request.width or 0, request.height or 0)
+        return own_size((found.width, found.height), given, MIN_SIDE, MAX_SIDE, MAX_PIXELS)
 
     def _judge(self, request: DrawRequest) -> ModelRef | None:
         """The CLIP model that scores what is drawn; refused here when there is none."""

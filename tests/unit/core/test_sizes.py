@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from webui.core.errors import InvalidRequest
-from webui.core.requests import Img2Img, Txt2Img, drawn_from
-from webui.core.sizes import hires_size, partial_steps, second_pass_steps, within
+from webui.core.picture_fields import MAX_SIDE, MIN_SIDE
+from webui.core.requests import MAX_PIXELS, Img2Img, Txt2Img, drawn_from
+from webui.core.sizes import hires_size, own_size, partial_steps, second_pass_steps
 
 
 @pytest.mark.parametrize(
@@ -54,12 +55,28 @@ def test_how_many_steps_are_taken(
 
 
 @pytest.mark.parametrize(
-    ("size", "expected"),
-    [((640, 480), (640, 480)), ((641, 487), (640, 480)), ((3, 3), (8, 8)),
-     ((8192, 4096), (4096, 2048)), ((100, 10_000), (40, 4096))],
-)  # fmt: skip
-def test_a_pictures_own_size(size: tuple[int, int], expected: tuple[int, int]) -> None:
-    assert within(size, 4096) == expected
+    ("size", "given", "expected"),
+    [
+        ((640, 480), (0, 0), (640, 480)),
+        ((641, 487), (0, 0), (640, 480)),
+        ((3, 3), (0, 0), (16, 16)),
+        ((8192, 4096), (0, 0), (4096, 2048)),
+        ((4096, 4096), (0, 0), (2896, 2896)),
+        ((100, 10_000), (0, 0), (40, 4096)),
+        ((640, 480), (320, 0), (320, 240)),
+        ((640, 480), (0, 960), (1280, 960)),
+        ((640, 480), (64, 512), (64, 512)),
+        ((16, 4096), (64, 0), (64, 4096)),
+    ],
+)
+def test_what_a_picture_is_drawn_over_at(
+    size: tuple[int, int], given: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    found = own_size(size, given, MIN_SIDE, MAX_SIDE, MAX_PIXELS)
+    assert found == expected
+    if given == (0, 0):
+        assert found[0] * found[1] <= MAX_PIXELS
+    assert Img2Img(width=found[0], height=found[1]).width == expected[0]
 
 
 def test_names_of_a_second_pass_may_be_written_as_anybody_does() -> None:
