@@ -14,6 +14,8 @@ REPORT = {
     "cfg_1_misses": [],
     "cfg_7": {"unstyled": GROUP, "unseen": {**GROUP, "glyph": 0.25}},
     "cfg_7_misses": ["glyph is 0.500, less than 0.70"],
+    "guidance_misses": ["mean is 0.7000 at CFG 7, 0.8000 at CFG 1"],
+    "negation_misses": [],
     "96x96": {**GROUP, "colour": 0.9},
     "negated_colour": {"pictures": 110, "keep_the_colour": 0.125},
     "judges": {"128x128": {"pictures": 1000, "colour": 0.999}},
@@ -32,6 +34,15 @@ def test_the_card_has_every_figure_and_its_gate() -> None:
     assert "of 110 pictures" in text
     assert "0.125" in text
     assert "| 128x128 | 1000 | 0.999 |" in text
+
+
+def test_the_card_says_which_gates_are_missed() -> None:
+    text = card.card(REPORT)
+    assert (
+        "Missed: glyph is 0.500, less than 0.70; mean is 0.7000 at CFG 7, 0.8000 at CFG 1." in text
+    )
+    met = REPORT | {"cfg_1_misses": ["size"], "cfg_7_misses": [], "guidance_misses": []}
+    assert "No gate is missed." in card.card(met)
 
 
 def test_the_lowest_scale_does_not_hide_unseen_combinations() -> None:

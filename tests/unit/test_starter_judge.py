@@ -25,7 +25,14 @@ from webui.evaluation.names import GLYPHS
 from webui.evaluation.questions import STANDARD, Question, parse_question, read_questions
 from webui.evaluation.regions import Box, box_of, filled, label
 from webui.evaluation.shapes import SHAPES
-from webui.evaluation.table import Answer, full_table, gates_missed, tabulate
+from webui.evaluation.table import (
+    Answer,
+    full_table,
+    gates_missed,
+    guidance_missed,
+    negation_missed,
+    tabulate,
+)
 
 PLAIN = Background("plain", "white")
 
@@ -204,6 +211,16 @@ def test_the_table_counts_and_the_gates_name_what_is_missed() -> None:
     assert "shape is 0.600, less than 0.90" in missed
     assert "shape is 0.000 unseen, 0.750 seen" in missed
     assert gates_missed(full_table([good])) == []
+
+
+def test_guidance_has_to_bring_more_and_negation_to_take_away() -> None:
+    assert guidance_missed({7: 0.97, 1: 0.95, 3: 0.96}) == []
+    assert guidance_missed({1: 0.95, 3: 0.977, 7: 0.970}) == [
+        "mean is 0.9700 at CFG 7, 0.9770 at CFG 3"
+    ]
+    assert guidance_missed({7: 0.9}) == []
+    assert negation_missed(0.25) == []
+    assert negation_missed(0.3) == ["a negated colour stays in 0.300, more than 0.25"]
 
 
 def test_regions() -> None:

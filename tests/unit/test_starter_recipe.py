@@ -14,8 +14,16 @@ import torch
 
 from tools.starter import captions, glyphs
 from tools.starter.adopt import adopt
+from tools.starter.calibrate_stage import (
+    Calibrator,
+    Walkers,
+    best_scale,
+    calibration_loss,
+    guided,
+    swap_some,
+)
 from tools.starter.captions import FACTS, Caption, facts_of, write_caption
-from tools.starter.config import FURTHER, Recipe
+from tools.starter.config import CALIBRATED, FURTHER, Recipe
 from tools.starter.contexts import Captioner
 from tools.starter.diffusion import (
     SCHEDULER_CONFIG,
@@ -448,7 +456,7 @@ def test_caches_hold_scenes_of_their_own():
     assert len({plain.name, other.name, styled.name}) == 3
     assert set(training_scenes(1, plain)).isdisjoint(training_scenes(1, other))
     assert all(scene.style for scene in training_scenes(1, styled))
-    recipes = (Recipe(), FURTHER)
+    recipes = (Recipe(), FURTHER, CALIBRATED)
     assert all(len(r.caches) == max(len(s) for _, s in r.cache_shares) for r in recipes)
 
 
@@ -638,3 +646,108 @@ def test_a_sharpened_autoencoder_is_finished(tmp_path):
     recipe = replace(Recipe(), sharpen_steps=4)
     assert sharpen(build_vae(128), recipe, tmp_path, StopRequest(), ThreadTuner(1))
     assert [path.name for path in tmp_path.iterdir()] == ["vae.pt"]
+
+
+# ---- calibrating guidance
+
+
+def test_the_teachers_best_scale_is_linear_between_the_recipes_points():
+    recipe = replace(Recipe(), teacher_guidance=((400, 3.0), (600, 7.0)))
+    scales = best_scale(recipe, torch.tensor([0, 400, 500, 600, 999]))
+    assert scales.tolist() == [3.0, 3.0, 5.0, 7.0, 7.0]
+
+
+def test_a_perfect_student_guided_by_seven_says_what_its_teacher_says_at_its_best():
+    torch.manual_seed(0)
+    asked, empty = torch.randn(2, 3, 4, 8, 8)
+    best = torch.tensor([1.0, 3.0, 7.0])
+    student = guided(asked, empty, best / 7.0)
+    full = guided(student, empty, torch.full((3,), 7.0))
+    assert torch.allclose(full, guided(asked, empty, best), atol=1e-5)
+    assert torch.allclose(student[2], asked[2], atol=1e-6)
+    targets = (student, empty)
+    assert calibration_loss(targets, targets, best, 0.1) == 0
+
+
+def test_what_guidance_multiplies_counts_more_in_the_loss():
+    empty, seven = torch.zeros(1, 4, 8, 8), torch.tensor([7.0])
+    off = torch.full_like(empty, 0.1)
+    apart = calibration_loss((off, empty), (empty, empty), seven, 0.1)
+    together = calibration_loss((off, off), (empty, empty), seven, 0.1)
+    assert apart == pytest.approx(0.01 / 2 + 0.1 * 0.49, rel=1e-4)
+    assert together == pytest.approx(0.01 + 0.1 * 0.01, rel=1e-4)
+
+
+def test_a_walker_arrives_at_what_a_perfect_model_knows(tokenizer):
+    encoder = build_text_encoder(1536, 1534, 1535).eval().requires_grad_(False)
+    recipe = replace(Recipe(), image_size=64, scales=(3.0,))
+    walkers = Walkers.born(recipe, 7, 4, Captioner(tokenizer, encoder))
+    again = Walkers.born(recipe, 7, 4, Captioner(tokenizer, encoder))
+    assert torch.equal(walkers.x, again.x)
+    assert walkers.texts == again.texts
+    assert all(walkers.texts)
+    wanted = torch.ones(4, 4, 8, 8)
+    for _ in range(60):
+        alpha = alphas_cumprod()[walkers.t.clamp(min=0)][:, None, None, None]
+        noise = (walkers.x - alpha.sqrt() * wanted) / (1 - alpha).sqrt()
+        done = walkers.walk(alpha.sqrt() * noise - (1 - alpha).sqrt() * wanted)
+        if done.any():
+            arrived = walkers.x[done]
+            assert torch.allclose(arrived, torch.ones_like(arrived), atol=0.15)
+            walkers.replace(done, again)
+            assert torch.equal(walkers.t[done], again.t[done])
+    swapped = swap_some(torch.arange(400.0)[:, None, None], 0.25, torch.Generator().manual_seed(1))
+    assert 0.15 < (swapped.flatten() != torch.arange(400.0)).float().mean() < 0.35
+
+
+def make_calibrator(folder: Path, tokenizer) -> Calibrator:
+    small = make_trainer(folder / "start", tokenizer)
+    start = folder / "checkpoint"
+    if not start.exists():
+        with torch.no_grad():
+            for name, weight in small.unet.named_parameters():
+                if "attn2.to_v" in name or "attn2.to_out" in name:
+                    weight *= 6.0  # so that captions matter
+        small.unet.save_pretrained(start / "unet")
+    recipe = replace(
+        small.recipe,
+        image_size=64,
+        batch=4,
+        unet_steps=400,
+        warmup=1,
+        lr=3e-4,
+        twins_from=10**9,
+        caption_dropout=0.0,
+        walkers=2,
+        swap_share=0.2,
+        guided_weight=0.05,
+        teacher_guidance=((0, 2.0), (1000, 5.0)),
+    )
+    caches, captioner = small.caches, small.captioner
+    return Calibrator(recipe, folder / "state", caches, captioner, "cpu", start)
+
+
+@torch.no_grad()
+def miss(trainer: Calibrator, pictures: Any) -> float:
+    """By how much guidance by 7 misses the teacher at its best, on some step's pictures."""
+    x, t, context, _, _ = pictures
+    best = guided(*trainer.both(trainer.teacher, x, t, context), best_scale(trainer.recipe, t))
+    got = guided(*trainer.both(trainer.unet, x, t, context), torch.full_like(t, 7.0).float())
+    return (got - best).square().mean().item()
+
+
+def test_calibrating_brings_the_student_nearer_and_goes_on_where_it_stopped(tmp_path, tokenizer):
+    trainer = make_calibrator(tmp_path, tokenizer)
+    pictures = trainer.inputs()
+    before = miss(trainer, pictures)
+    for _ in range(30):
+        trainer.advance()
+    assert miss(trainer, pictures) < 0.5 * before
+    trainer.save()
+    loss = trainer.advance()
+    trainer.unet.save_pretrained(tmp_path / "checkpoint" / "unet")
+    resumed = make_calibrator(tmp_path, tokenizer)
+    assert resumed.step == 30
+    assert resumed.advance() == loss, "the teacher is still the first one"
+    assert resumed.walkers.texts == trainer.walkers.texts
+    assert torch.equal(resumed.walkers.x, trainer.walkers.x)

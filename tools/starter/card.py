@@ -16,7 +16,8 @@ from PIL import Image
 
 from tools.starter.config import DEFAULT_OUT
 from tools.starter.curves import draw, read_curves
-from webui.evaluation.table import ATTRIBUTES, GATES
+from tools.starter.report import all_missed
+from webui.evaluation.table import ATTRIBUTES, GATES, NEGATION_FACTOR, UNSEEN_MARGIN
 
 INTRODUCTION = """---
 license: apache-2.0
@@ -79,7 +80,8 @@ def main_table(report: Mapping[str, Any]) -> str:
     gates = " | ".join(f"≥ {GATES[n]:.2f}" if n in GATES else "" for n in names)
     lines.append(f"| *gate* | | {gates} |")
     scales = [key for key in report if key.startswith("cfg_") and not key.endswith("_misses")]
-    for key in sorted(scales, key=lambda name: -float(name[4:])):
+    scales.sort(key=lambda name: float(name[4:]))
+    for key in reversed(scales):
         groups = report[key]
         title = f"CFG {key[4:]}"
         lines.append(row(title, groups["unstyled"], names))
@@ -93,6 +95,18 @@ def main_table(report: Mapping[str, Any]) -> str:
         if key[0].isdigit():
             lines.append(row(f"{key.replace('x', '×')} px", table, names))
     return "\n".join(lines)
+
+
+def gates_line(report: Mapping[str, Any]) -> str:
+    """Which gates are missed at the highest guidance scale, over the scales, and of negation."""
+    highest = max(float(key[4:]) for key in report if key.startswith("cfg_") and key[4:].isdigit())
+    asked = (
+        "Asked besides: that the mean does not fall from one guidance scale to the next, that "
+        f"unseen combinations are at most {UNSEEN_MARGIN:.2f} behind the seen ones, and that a "
+        f"negated colour stays in at most {1 / NEGATION_FACTOR:.2f}."
+    )
+    missed = all_missed(report, highest)
+    return f"{asked} {'Missed: ' + '; '.join(missed) if missed else 'No gate is missed'}."
 
 
 def card(report: Mapping[str, Any]) -> str:
@@ -109,6 +123,7 @@ def card(report: Mapping[str, Any]) -> str:
             f"colour, the one that came up by itself stays in {negated['keep_the_colour']:.3f} "
             "when it is the negative prompt and the noise is the same."
         )
+    parts.append(f"\n{gates_line(report)}")
     if judges := report.get("judges"):
         parts.append("\n### The judges themselves, on rendered scenes\n")
         names = [n for n in ATTRIBUTES if any(n in table for table in judges.values())]

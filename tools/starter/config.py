@@ -95,6 +95,19 @@ class Recipe:
     """(from step, (share of very noisy timesteps, share of middling ones)); the rest is uniform."""
     loss_weight: str = "v"
     """'v': plain mean square of v; 'min_snr': min(snr, 5) / (snr + 1) times that."""
+    calibrated_scale: float = 7.0
+    """The guidance scale at which a calibrated UNet says what its teacher says at its best."""
+    teacher_guidance: tuple[tuple[float, float], ...] = ((0, 1.0),)
+    """(timestep, the scale at which the teacher draws best there); linear in between."""
+    scales: tuple[float, ...] = (3.0, 5.0, 7.0, 7.0)
+    """Guidance scales that a calibrated UNet draws with while it learns."""
+    guided_weight: float = 0.0
+    """Weight of what the guided answers miss, beside what each branch misses."""
+    walkers: int = 0
+    """Pictures in each calibrating step that the student is drawing itself."""
+    swap_share: float = 0.0
+    """Share of captions that are of another picture while calibrating."""
+
     meet_every_s: float = 45.0
     """Seconds that an assisting process trains alone."""
 
@@ -142,3 +155,33 @@ SHARPER = replace(
     input_noise=0.07,
 )
 """As FURTHER, with an autoencoder that is trained further first (`--sharpen`)."""
+
+CALIBRATED = replace(
+    FURTHER,
+    caches=(
+        CachePlan((128, 128), 5_000),
+        CachePlan((128, 128), 1_500, styled=True),
+        CachePlan((96, 96), 1_000),
+        CachePlan((192, 128), 500),
+        CachePlan((128, 192), 500),
+        CachePlan((160, 160), 500),
+        CachePlan((192, 192), 400),
+    ),
+    cache_shares=((0, (0.66, 0.14, 0.05, 0.04, 0.04, 0.04, 0.03)),),
+    unet_steps=2_600,
+    batch=8,
+    walkers=8,
+    lr=1.5e-4,
+    warmup=100,
+    glyph_share=0.5,
+    caption_dropout=0.0,
+    twins_from=10**9,
+    hard=(("star", 2.5), ("triangle", 1.5)),
+    teacher_guidance=((400, 2.75), (650, 6.5)),
+    guided_weight=0.05,
+    swap_share=0.15,
+    save_every=100,
+    export_every=200,
+)
+"""What a finished UNet's guidance is calibrated with (`--calibrate`); each picture counts twice,
+with its caption and without."""

@@ -31,10 +31,19 @@ from tools.starter.contexts import encode
 from tools.starter.diffusion import sample_euler
 from tools.starter.judge import accuracies
 from tools.starter.models import FACTOR, LATENT_CHANNELS
+from tools.starter.report import all_missed
 from tools.starter.scene import SHAPES
 from webui.evaluation.measure import measure
 from webui.evaluation.questions import STANDARD, Question, read_questions
-from webui.evaluation.table import Answer, full_table, gates_missed, share, tabulate
+from webui.evaluation.table import (
+    Answer,
+    full_table,
+    gates_missed,
+    guidance_missed,
+    negation_missed,
+    share,
+    tabulate,
+)
 
 Frame = tuple[int, int]
 
@@ -152,12 +161,12 @@ def contact_sheet(images: np.ndarray, columns: int, path: Path) -> None:
     Image.fromarray(tiles.reshape(-1, columns * width, 3)).save(path)
 
 
-def evaluate(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, object]:
+def evaluate(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, Any]:
     """All measurements that the options ask for."""
     questions = read_questions(options.file)[: options.prompts]
     prompts = [question.prompt for question in questions]
     native = (checkpoint.native, checkpoint.native)
-    report: dict[str, object] = {}
+    report: dict[str, Any] = {}
     for cfg_scale in options.cfg:
         drawing = Drawing(native, cfg_scale, options.steps, options.seed, options.batch)
         started = time.monotonic()
@@ -168,6 +177,9 @@ def evaluate(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, o
         table = full_table(answers(questions, images))
         report[f"cfg_{cfg_scale:g}"] = table
         report[f"cfg_{cfg_scale:g}_misses"] = gates_missed(table)
+    tables = {scale: report[f"cfg_{scale:g}"].get("unstyled", {}) for scale in options.cfg}
+    means = {scale: table["mean"] for scale, table in tables.items() if "mean" in table}
+    report["guidance_misses"] = guidance_missed(means)
     for frame in options.sizes:
         few = questions[: min(96, len(questions))]
         drawing = Drawing(frame, options.cfg[-1], options.steps, options.seed, options.batch)
@@ -176,7 +188,9 @@ def evaluate(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, o
         report[f"{frame[0]}x{frame[1]}"] = tabulate(unstyled)
     if options.negated:
         drawing = Drawing(native, options.cfg[-1], options.steps, options.seed, options.batch)
-        report["negated_colour"] = negated_colour(checkpoint, drawing, options.negated)
+        negated = negated_colour(checkpoint, drawing, options.negated)
+        report["negated_colour"] = negated
+        report["negation_misses"] = negation_missed(negated.get("keep_the_colour", 0.0))
     return report
 
 
@@ -209,6 +223,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--sheet", type=Path, help="also save 96 of the pictures as one PNG")
+    parser.add_argument("--gates", action="store_true", help="end with status 1 if one is missed")
     parser.add_argument("--out", type=Path, help="also write the report to this file")
     return parser.parse_args(argv)
 
@@ -225,7 +240,10 @@ def main(argv: list[str] | None = None) -> int:
     if options.out:
         options.out.write_text(text + "\n", "utf-8")
     print(text)
-    return 0
+    missed = all_missed(report, options.cfg[-1])
+    for sentence in missed:
+        say(f"Missed: {sentence}.")
+    return int(options.gates and bool(missed))
 
 
 if __name__ == "__main__":

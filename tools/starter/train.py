@@ -21,7 +21,15 @@ import torch
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from tools.starter.adopt import adopt
-from tools.starter.config import DEFAULT_OUT, DEFAULT_STATE, FURTHER, SHARPER, Recipe
+from tools.starter.calibrate_stage import Calibrator
+from tools.starter.config import (
+    CALIBRATED,
+    DEFAULT_OUT,
+    DEFAULT_STATE,
+    FURTHER,
+    SHARPER,
+    Recipe,
+)
 from tools.starter.contexts import Captioner
 from tools.starter.decoder_stage import load_refined, refine_decoder
 from tools.starter.export import Trained, export
@@ -52,6 +60,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--sharpen", action="store_true", help="with --start: its autoencoder is trained first"
     )
+    parser.add_argument(
+        "--calibrate", action="store_true", help="with --start: only its guidance is calibrated"
+    )
     parser.add_argument("--bf16", action="store_true", help="UNet in bfloat16 on the CPU")
     parser.add_argument("--lead", action="store_true", help="take in what an assistant brings")
     parser.add_argument("--assist", action="store_true", help="be the second process of a leader")
@@ -59,7 +70,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--caches-until", type=int, default=10**9, help="make only the caches used before this step"
     )
     parser.add_argument("--export-only", action="store_true", help="export the saved average")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.calibrate and not options.start:
+        parser.error("--calibrate needs the finished checkpoint: --start FOLDER")
+    return options
 
 
 def recipe_from(options: argparse.Namespace) -> Recipe:
@@ -72,6 +86,7 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
     recipe = Recipe()
     if options.start:
         recipe = SHARPER if options.sharpen else FURTHER
+        recipe = CALIBRATED if options.calibrate else recipe
     return replace(recipe, **{name: value for name, value in changes.items() if value})
 
 
@@ -89,6 +104,34 @@ def make_clip(
         return False
     export_clip(clip, options.state / "tokenizer", options.clip_out)
     return True
+
+
+def make_decoders(
+    trained: Trained, options: argparse.Namespace, stop: StopRequest, tuner: ThreadTuner
+) -> bool:
+    """Refine the decoder, train the one of previews, export; False if stopped."""
+    recipe, vae = trained.trainer.recipe, trained.vae
+    if not refine_decoder(vae, recipe, options.state, stop, tuner):
+        return False
+    tiny = train_tiny(vae, recipe, options.state, stop, tuner)
+    export(replace(trained, tiny=tiny), options.out)
+    return tiny is not None
+
+
+def calibrate(
+    trained: Trained, options: argparse.Namespace, stop: StopRequest, tuner: ThreadTuner
+) -> int:
+    """Calibrate the UNet's guidance and export; 0 when done, 3 when interrupted.
+
+    All other networks are the starting checkpoint's own, and so is its preview decoder.
+    """
+    save = partial(export, trained, options.out)
+    log, trainer = Log(options.state / "log.jsonl"), trained.trainer
+    if options.export_only:
+        save()
+        return 0
+    log.write(stage=trainer.stage, resumed_at=trainer.step, until=trainer.recipe.unet_steps)
+    return 0 if train_unet(trainer, log, stop, tuner, save) else 3
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -112,6 +155,12 @@ def main(argv: list[str] | None = None) -> int:
     if not options.export_only:
         plans = recipe.caches[: len(current(recipe.cache_shares, options.caches_until))]
         caches = [load_cache(vae, options.state, log, plan, seed=recipe.seed) for plan in plans]
+    if options.calibrate:
+        calibrator = Calibrator(
+            recipe, options.state, caches, captioner, options.device, options.start
+        )
+        trained = Trained(options.state / "tokenizer", text_encoder, vae, calibrator)
+        return calibrate(trained, options, stop, tuner)
     stream = "unet"
     if options.start:
         stream = "sharper" if options.sharpen else "further"
@@ -134,12 +183,9 @@ def main(argv: list[str] | None = None) -> int:
         assist(trainer, meeting, stop, recipe.meet_every_s)
         return 3
     log.write(stage="unet", resumed_at=trainer.step, until=recipe.unet_steps)
-    finished = train_unet(trainer, log, stop, tuner, save, meeting)
-    if not finished or not refine_decoder(vae, recipe, options.state, stop, tuner):
-        return 3
-    tiny = train_tiny(vae, recipe, options.state, stop, tuner)
-    export(replace(trained, tiny=tiny), options.out)
-    done = tiny is not None and make_clip(recipe, options, tokenizer, text_encoder, stop, tuner)
+    done = train_unet(trainer, log, stop, tuner, save, meeting)
+    done = done and make_decoders(trained, options, stop, tuner)
+    done = done and make_clip(recipe, options, tokenizer, text_encoder, stop, tuner)
     return 0 if done else 3
 
 

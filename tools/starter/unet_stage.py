@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -155,6 +156,9 @@ def diffusion_loss(
 class UNetTrainer:
     """UNet, running average, optimizer and step, with save and resume."""
 
+    stage = "unet"
+    """What its lines in the log are called."""
+
     def __init__(
         self,
         recipe: Recipe,
@@ -190,15 +194,19 @@ class UNetTrainer:
         self.ema = [weight.to(self.device) for weight in saved["ema"]]
         self.optimizer.load_state_dict(saved["optimizer"])
 
-    def save(self) -> None:
-        """Keep everything needed to go on from here."""
-        state = {
+    def snapshot(self) -> dict[str, Any]:
+        """Everything needed to go on from here."""
+        return {
             "step": self.step,
             "seen": self.seen,
             "unet": self.unet.state_dict(),
             "ema": self.ema,
+            "optimizer": self.optimizer.state_dict(),
         }
-        save_atomically(state | {"optimizer": self.optimizer.state_dict()}, self._path)
+
+    def save(self) -> None:
+        """Keep the snapshot."""
+        save_atomically(self.snapshot(), self._path)
 
     def averaged(self) -> dict[str, torch.Tensor]:
         """The UNet's state dict with the averaged weights in place."""
@@ -253,7 +261,7 @@ def train_unet(
         if step % recipe.log_every == 0:
             speed = (trainer.seen - shown) / (time.monotonic() - since)
             entry = {"loss": float(np.mean(losses)), "seen": trainer.seen, "samples_per_s": speed}
-            log.write(stage="unet", step=step, **entry, threads=tuner.best, helped=helped)
+            log.write(stage=trainer.stage, step=step, **entry, threads=tuner.best, helped=helped)
             since, shown, losses, helped = time.monotonic(), trainer.seen, [], 0
         if stop or step % recipe.save_every == 0 or step == recipe.unet_steps:
             trainer.save()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from webui.evaluation.measure import Verdict
 from webui.evaluation.questions import Question
@@ -118,3 +119,20 @@ def gates_missed(table: dict[str, dict[str, float]]) -> list[str]:
         if name in seen and name in unseen and unseen[name] < seen[name] - UNSEEN_MARGIN
     )
     return missed
+
+
+def guidance_missed(means: Mapping[float, float]) -> list[str]:
+    """A sentence for each guidance scale at which the mean of all answers (by scale) is lower than
+    at the next lower scale."""
+    scales = sorted(means)
+    return [
+        f"mean is {means[higher]:.4f} at CFG {higher:g}, {means[lower]:.4f} at CFG {lower:g}"
+        for lower, higher in pairwise(scales)
+        if means[higher] < means[lower]
+    ]
+
+
+def negation_missed(kept: float) -> list[str]:
+    """A sentence if too large a share of pictures keeps a colour that is the negative prompt."""
+    most = 1 / NEGATION_FACTOR
+    return [f"a negated colour stays in {kept:.3f}, more than {most:.2f}"] if kept > most else []
