@@ -168,7 +168,7 @@ CALIBRATED = replace(
         CachePlan((192, 192), 400),
     ),
     cache_shares=((0, (0.66, 0.14, 0.05, 0.04, 0.04, 0.04, 0.03)),),
-    unet_steps=2_600,
+    unet_steps=2_000,
     batch=8,
     walkers=8,
     lr=1.5e-4,
