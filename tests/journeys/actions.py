@@ -15,7 +15,7 @@ def control(page: Page, name: str, tab: str = "txt2img") -> Locator:
     return block.locator("textarea, input[type=number], input[role=combobox], input").first
 
 
-def fill(page: Page, tab: str = "txt2img", **values: object) -> None:
+def fill(page: Page, tab: str = "txt2img", /, **values: object) -> None:
     """Type values into fields."""
     for name, value in values.items():
         control(page, name, tab).fill(str(value))
