@@ -46,9 +46,9 @@ def open_services(
 ) -> Iterator[Services]:
     """Every service of one running Easel; leaving closes them in reverse order.
 
-    ``journal`` is the folder of the queue's journal (default: the data folder, which one instance
-    at a time may use); ``worker`` the module that draws; ``url`` where the page is, told to a
-    second instance.
+    ``journal`` is the folder of the queue's journal and of the pictures that its jobs start from
+    (default: the data folder, which one instance at a time may use); ``worker`` the module that
+    draws; ``url`` where the page is, told to a second instance.
     """
     for folder in (settings.paths.data, settings.paths.outputs):
         _make(folder)
@@ -66,7 +66,7 @@ def open_services(
             if settings.prompts.wildcards
             else None
         )
-        inputs = Inputs(settings.paths.data / "inputs")
+        inputs = Inputs((journal or settings.paths.data) / "inputs")
         record = Journal(journal or settings.paths.data, url=url)
         for sentence in library.warnings:
             log.warning("%s", sentence)
@@ -86,15 +86,19 @@ def open_services(
         yield Services(settings, catalog, library, queue, inputs, wildcards, completer)
 
 
-def draw(settings: Settings, request: Request) -> Iterator[JobEvent]:
-    """Draw without a server, beside any that may run: the job's events until its end."""
+def draw(settings: Settings, request: Request | Callable[[Inputs], Request]) -> Iterator[JobEvent]:
+    """Draw without a server, beside any that may run: the job's events until its end.
+
+    What starts from pictures is made of the folder that they are put into.
+    """
     with (
         TemporaryDirectory(prefix="easel-") as journal,
         open_services(settings, journal=Path(journal), worker=worker_module()) as services,
     ):
         queue = services.queue
         seen = queue.last_seq
-        job = queue.submit(request, caller=LOCAL_CALLER)
+        wanted = request(services.inputs) if callable(request) else request
+        job = queue.submit(wanted, caller=LOCAL_CALLER)
         ended = False
         while not ended:
             for event in queue.events(seen, timeout=1.0, job_id=job.id):

@@ -6,18 +6,21 @@ import argparse
 import importlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from webui import flags
-from webui.core.errors import EaselError, InvalidRequest, SetupError
+from webui.core.errors import EaselError, InvalidRequest, SetupError, TooLarge
 from webui.core.measure import TEMPLATE, Measure, Picture, label_list
 from webui.core.params import fields_of
-from webui.core.requests import Txt2Img
+from webui.core.requests import Img2Img, Request, Txt2Img, Upscale
 from webui.core.results import Score
+
+if TYPE_CHECKING:
+    from webui.library.inputs import Inputs
 
 USAGE_ERROR = 2
 FAILED = 1
@@ -51,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="start the server and open the browser"))
     _add_generate(commands.add_parser("generate", help="draw without a server, or at one"))
+    _add_upscale(commands.add_parser("upscale", help="enlarge pictures, here or at a server"))
     _add_jobs(commands.add_parser("jobs", help="list a server's newest jobs"))
     _add_eval(commands.add_parser("eval", help="draw prompts and measure what is in the pictures"))
     _add_rank(commands.add_parser("rank", help="order pictures by how well they fit a prompt"))
@@ -96,16 +100,27 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_generate(parser: argparse.ArgumentParser) -> None:
-    flags.add_request(parser, Txt2Img, "prompt")
+    flags.add_drawing(parser)
     parser.add_argument("--size", metavar="WxH", help="width and height in one, like 512x768")
     parser.add_argument(
         "--count", dest="count", metavar="N", help="how many pictures, same as --batch-count"
     )
+    _add_making(parser, _generate)
+
+
+def _add_upscale(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="the pictures")
+    flags.add_request(parser, Upscale)
+    _add_making(parser, _upscale)
+
+
+def _add_making(parser: argparse.ArgumentParser, run: Callable[..., int]) -> None:
+    """What all commands that make pictures have in common."""
     parser.add_argument("--output", dest="setting:paths.outputs", help="same as --output-dir")
     parser.add_argument("--json", action="store_true", help="print one JSON line per picture")
     _add_server(parser)
     flags.add_settings(parser, flags.SETTING_FLAGS)
-    parser.set_defaults(run=_generate)
+    parser.set_defaults(run=run)
 
 
 def _add_jobs(parser: argparse.ArgumentParser) -> None:
@@ -162,7 +177,8 @@ def _add_measure(parser: argparse.ArgumentParser, run: Callable[..., int]) -> No
 
 
 def _valued() -> tuple[str, ...]:
-    return (*(f.flag for f in fields_of(Txt2Img)), "--count", "--port")
+    declared = [f.flag for kind in (Txt2Img, Img2Img, Upscale) for f in fields_of(kind)]
+    return (*declared, "--count", "--port")
 
 
 def _settings(args: argparse.Namespace) -> Any:
@@ -213,17 +229,54 @@ def _eval(args: argparse.Namespace) -> int:
 
 
 def _generate(args: argparse.Namespace) -> int:
+    kind, fields, files = flags.drawing_from(args)
+    if args.size is not None:
+        fields["width"], fields["height"] = flags.parse_size(args.size)
+    if args.count is not None:
+        count = next(f for f in fields_of(kind) if f.name == "batch_count")
+        fields["batch_count"] = count.parse(args.count)
     if args.url is not None:
-        return _generate_there(args)
+        return _make_there(args, {**fields, **files})
+    whole = kind.from_mapping(fields)
+
+    def wanted(inputs: Inputs) -> Request:
+        return replace(whole, **{name: _kept(inputs, path) for name, path in files.items()})
+
+    return _make_here(args, wanted)
+
+
+def _upscale(args: argparse.Namespace) -> int:
+    fields = flags.request_from(args, Upscale)
+    if args.url is not None:
+        return _make_there(args, {**fields, "images": args.files})
+
+    def wanted(inputs: Inputs) -> Request:
+        return Upscale.asked({**fields, "images": [_kept(inputs, path) for path in args.files]})
+
+    return _make_here(args, wanted)
+
+
+def _kept(inputs: Inputs, path: Path) -> str:
+    """The id of a file's picture, which is kept to start from."""
+    from webui.client.sending import about, file_bytes
+
+    data = file_bytes(path)
+    try:
+        return inputs.put(data).id
+    except (InvalidRequest, TooLarge) as error:
+        raise about(path, error) from None
+
+
+def _make_here(args: argparse.Namespace, wanted: Callable[[Inputs], Request]) -> int:
+    """Make pictures without a server; they are saved where the settings say."""
     if args.user is not None:
         raise InvalidRequest("--user goes with --url.", field="user")
-    request = _request(args)
     from webui.app import draw
 
     settings = _settings(args)
     quiet = replace(settings, jobs=replace(settings.jobs, preview_every=0))
     failed = None
-    for event in draw(quiet, request):
+    for event in draw(quiet, wanted):
         if event.image is not None:
             _print_image(event.image, event.image.path, as_json=args.json)
         elif event.error is not None:
@@ -233,11 +286,10 @@ def _generate(args: argparse.Namespace) -> int:
     return 0
 
 
-def _generate_there(args: argparse.Namespace) -> int:
-    """Draw at a running server; the pictures are saved on this computer."""
+def _make_there(args: argparse.Namespace, fields: Mapping[str, Any]) -> int:
+    """Make pictures at a running server; they are saved on this computer."""
     from webui.client import command
 
-    fields = _fields(args)
     chosen = flags.settings_from(args)
     foreign = sorted(set(chosen) - {"paths.outputs"})
     if foreign:
@@ -310,21 +362,6 @@ def _print_score(score: Score, name: str, *, as_json: bool) -> None:
         print(json.dumps(line, ensure_ascii=False), flush=True)
     else:
         print(f"{score.probability:7.1%} {score.clip_score:6.1f}  {name}", flush=True)
-
-
-def _request(args: argparse.Namespace) -> Txt2Img:
-    return Txt2Img.from_mapping(_fields(args))
-
-
-def _fields(args: argparse.Namespace) -> dict[str, Any]:
-    """The request's fields that were given, each checked on its own."""
-    values = flags.request_from(args, Txt2Img, "prompt")
-    if args.size is not None:
-        values["width"], values["height"] = flags.parse_size(args.size)
-    if args.count is not None:
-        field = next(f for f in fields_of(Txt2Img) if f.name == "batch_count")
-        values["batch_count"] = field.parse(args.count)
-    return values
 
 
 def _print_image(image: Any, path: str | Path, *, as_json: bool) -> None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from webui.core.errors import InvalidRequest
 from webui.core.params import Field, fields_of
+from webui.core.requests import DrawRequest, Img2Img, Txt2Img
 
 SETTING_FLAGS: Mapping[str, tuple[str, str, str]] = {
     "--models-dir": ("paths.models", "FOLDER", "where the models lie"),
@@ -35,6 +37,11 @@ SERVE_FLAGS: Mapping[str, tuple[str, str, str]] = {
     ),
     "--batching": ("jobs.batching", "MODE", "exact (one job at a time) or shared (mixed)"),
 }
+PICTURES: Mapping[str, tuple[str, str]] = {
+    "init_image": ("--image", "a picture to draw over"),
+    "mask": ("--mask", "where to draw over it: what is light in this picture"),
+}
+"""Flags for files, in place of the ids that requests have."""
 
 
 def add_settings(parser: argparse.ArgumentParser, *tables: Mapping[str, Any]) -> None:
@@ -76,8 +83,40 @@ def add_request(
                 positional, nargs="?", help=text, default=None, metavar=positional.upper()
             )
         else:
-            metavar = field.type.__name__.upper()
-            parser.add_argument(field.flag, dest=f"field:{field.name}", metavar=metavar, help=text)
+            _add_field(parser, field, text)
+
+
+def add_drawing(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of all that draws: from the prompt alone, and over the file of ``--image``."""
+    over = {f.name: f for f in fields_of(Img2Img) if f.name not in PICTURES}
+    alone = {f.name: f for f in fields_of(Txt2Img)}
+    same = [name for name, field in alone.items() if over.get(name, field) == field]
+    add_request(parser, Txt2Img, "prompt", only=same)
+    for name, field in over.items():
+        if name not in alone:
+            _add_field(parser, field, f"with --image: {_help(field)}")
+        elif alone[name] != field:
+            text = f"{_help(alone[name])}; with --image: {_help(field)}"
+            _add_field(parser, field, text)
+    for name, (flag, text) in PICTURES.items():
+        parser.add_argument(flag, dest=f"picture:{name}", metavar="FILE", type=Path, help=text)
+
+
+def drawing_from(
+    args: argparse.Namespace,
+) -> tuple[type[DrawRequest], dict[str, Any], dict[str, Path]]:
+    """What :func:`add_drawing`'s flags ask for: the kind of request, its fields, its pictures'
+    files by their fields. ``InvalidRequest`` where flags of both kinds are mixed."""
+    named = ((name, getattr(args, f"picture:{name}")) for name in PICTURES)
+    pictures = {name: path for name, path in named if path is not None}
+    kind, other = (Img2Img, Txt2Img) if "init_image" in pictures else (Txt2Img, Img2Img)
+    own = {f.name for f in fields_of(kind)}
+    strange = [f.flag for f in fields_of(other) if f.name not in own and _given(args, f.name)]
+    strange += [PICTURES[name][0] for name in pictures if name not in own]
+    if strange:
+        goes = "does not go" if kind is Img2Img else "only goes"
+        raise InvalidRequest(f"{strange[0]} {goes} with --image.", field=strange[0].strip("-"))
+    return kind, request_from(args, kind, "prompt"), pictures
 
 
 def request_from(args: argparse.Namespace, request: type, positional: str = "") -> dict[str, Any]:
@@ -118,6 +157,15 @@ def with_value(argv: Sequence[str], flags: Sequence[str]) -> list[str]:
         else:
             joined.append(word)
     return joined
+
+
+def _add_field(parser: argparse.ArgumentParser, field: Field, text: str) -> None:
+    metavar = field.type.__name__.upper()
+    parser.add_argument(field.flag, dest=f"field:{field.name}", metavar=metavar, help=text)
+
+
+def _given(args: argparse.Namespace, name: str) -> bool:
+    return getattr(args, f"field:{name}", None) is not None
 
 
 def _help(field: Field) -> str:

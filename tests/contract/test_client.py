@@ -28,6 +28,7 @@ from webui.client import (
     AsyncEasel,
     Easel,
     Event,
+    Job,
     LoginRequired,
     Refused,
     ServerBusy,
@@ -131,6 +132,74 @@ def test_a_picture_is_drawn_told_of_and_saved(easel: Easel, tmp_path: Path) -> N
             assert picture.size == (64, 32)
             assert picture.getpixel((0, 0)) == COLOURS["red"]
         assert f"Seed: {image.seed}" in image.infotext
+
+
+def png(colour: tuple[int, int, int], size: tuple[int, int] = (64, 32)) -> bytes:
+    """A picture's file."""
+    out = io.BytesIO()
+    Image.new("RGB", size, colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def pixels(easel: Easel, job: Job) -> Image.Image:
+    """A job's only picture."""
+    [image] = job.images
+    return Image.open(io.BytesIO(easel.image(image)))
+
+
+def test_a_picture_is_drawn_over(easel: Easel, tmp_path: Path) -> None:
+    start = tmp_path / "start.png"
+    start.write_bytes(png((200, 100, 0)))
+    job = easel.img2img(start, png((255, 255, 255)), prompt="blue", denoising_strength=0.4, steps=2)
+    drawn = pixels(easel, job)
+    assert drawn.size == (64, 32)  # the start picture's
+    assert drawn.getpixel((3, 3)) == (200, 100, 0)
+    assert drawn.getpixel((3, 30)) == COLOURS["blue"]
+    assert "Denoising strength: 0.4" in job.images[0].infotext
+    assert "Mask blur: 4" in job.images[0].infotext
+
+
+def test_a_picture_is_sent_once_for_many_requests(easel: Easel) -> None:
+    sent = easel.upload(png((1, 2, 3)))
+    assert (sent.width, sent.height) == (64, 32)
+    for given in (sent, sent.id):
+        job = easel.wait(easel.submit(init_image=given, prompt="red", steps=2))
+        assert job.request["init_image"] == sent.id
+        assert pixels(easel, job).getpixel((3, 3)) == (1, 2, 3)
+
+
+def test_pictures_are_enlarged(easel: Easel) -> None:
+    sent = easel.upload(png((1, 2, 3), (24, 16)))
+    job = easel.upscale([sent, png((3, 2, 1), (16, 16))], upscaler="Nearest", scale=2)
+    assert [(image.width, image.height) for image in job.images] == [(48, 32), (32, 32)]
+
+
+def test_a_picture_survives_a_connection_that_breaks(url: str) -> None:
+    lossy = Lossy(lambda _, number: number <= 2)
+    with httpx.Client(transport=lossy) as http:
+        easel = Easel(url, http=http, sleep=lambda _: None)
+        job = easel.img2img(png((7, 7, 7)), prompt="red", steps=2)
+    assert job.state == "done"
+    assert [r.url.path for r in lossy.requests[:4]] == [
+        "/api/v1/inputs", "/api/v1/inputs", "/api/v1/inputs", "/api/v1/img2img",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [(None, "There is no file"), (b"hello", "cannot be read as PNG"), (b"", "cannot be read as")],
+)
+def test_a_file_that_is_no_picture_is_one_sentence(
+    easel: Easel, tmp_path: Path, content: bytes | None, part: str
+) -> None:
+    file = tmp_path / "start.png"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InvalidRequest, match=r"start\.png") as caught:
+        easel.img2img(file, prompt="x")
+    assert part in caught.value.message
+    with pytest.raises(Refused):
+        easel.img2img("0" * 64, prompt="x")
 
 
 def test_a_job_can_be_followed_from_its_id_after_its_end(easel: Easel) -> None:
@@ -504,9 +573,27 @@ def test_the_command_draws_at_a_server(
     assert json.loads(capsys.readouterr().out)["prompt"] == "red"
 
 
+def test_the_command_draws_over_and_enlarges_at_a_server(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = tmp_path / "start.png"
+    start.write_bytes(png((200, 100, 0)))
+    assert command(url, tmp_path, "blue", "--steps", "2", f"--image={start}") == 0
+    drawn = Path(capsys.readouterr().out.strip())
+    with Image.open(drawn) as picture:
+        assert picture.size == (64, 32)
+        assert picture.getpixel((3, 3)) == (200, 100, 0)
+    words = ["upscale", str(drawn), "--url", url, f"--output={tmp_path / 'large'}"]
+    assert main([*words, "--scale", "2"]) == 0
+    with Image.open(capsys.readouterr().out.strip()) as picture:
+        assert picture.size == (128, 64)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "part"),
     [
+        (["x", "--image", "nowhere.png"], 2, "There is no file 'nowhere.png'."),
+        (["x", "--image", __file__], 2, "test_client.py': The picture cannot be read as PNG"),
         (["x", "--sampler", "Eulr"], 2, "did you mean 'Euler'?"),
         (["x", "--size", "65x64"], 2, "Width is 65, not a multiple of 8"),
         (["x", "--checkpoint", "nowhere"], 2, "nowhere"),

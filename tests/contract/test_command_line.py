@@ -33,10 +33,20 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def generate(home: Path, *words: str) -> int:
-    """Run the command in this process, drawing inline."""
+    """Draw in this process."""
+    return command(home, "generate", *words)
+
+
+def upscale(home: Path, *words: str) -> int:
+    """Enlarge in this process."""
+    return command(home, "upscale", *words)
+
+
+def command(home: Path, *words: str) -> int:
+    """Run a command that makes pictures in this process, drawing inline."""
     folders = [f"--{name}-dir={home / name}s" for name in ("model", "output")]
     folders[0] = folders[0].replace("--model-dir", "--models-dir")
-    return main(["generate", *words, *folders, f"--data-dir={home / 'data'}", "--inline"])
+    return main([*words, *folders, f"--data-dir={home / 'data'}", "--inline"])
 
 
 def only_line(capsys: pytest.CaptureFixture[str]) -> str:
@@ -142,6 +152,70 @@ def test_an_output_folder_that_is_a_file_is_one_sentence(
     (home / "outputs").write_text("in the way")
     assert generate(home, "x") == 1
     assert "outputs" in only_line(capsys)
+
+
+def colour_file(path: Path, colour: tuple[int, int, int], size: tuple[int, int]) -> Path:
+    """A picture's file."""
+    Image.new("RGB", size, colour).save(path)
+    return path
+
+
+def test_a_picture_is_drawn_over(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    start = colour_file(home / "start.png", (200, 100, 0), (64, 32))
+    mask = colour_file(home / "mask.png", (255, 255, 255), (64, 32))
+    words = ["blue", f"--image={start}", "--mask", str(mask), "--denoising-strength", "0.5"]
+    assert generate(home, *words, "--mask-blur", "2", "--inpaint-area", "only masked") == 0
+    path = Path(capsys.readouterr().out.strip())
+    with Image.open(path) as picture:
+        assert picture.size == (64, 32)
+        assert picture.getpixel((3, 3)) == (200, 100, 0)
+        assert picture.getpixel((3, 30)) == (40, 70, 220)
+    said = read_infotext(path) or ""
+    assert "Denoising strength: 0.5" in said
+    assert "Mask blur: 2, Inpaint area: Only masked" in said
+    assert not (home / "data" / "inputs").exists()  # nobody starts from it again
+
+
+def test_pictures_are_enlarged(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [colour_file(home / f"{name}.png", (9, 8, 7), (24, 16)) for name in "ab"]
+    assert upscale(home, *map(str, files), "--upscaler", "Nearest", "--scale", "2", "--json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 2
+    for line in lines:
+        with Image.open(line["path"]) as picture:
+            assert picture.size == (48, 32)
+            assert picture.getpixel((3, 3)) == (9, 8, 7)
+        assert "Postprocess upscaler: Nearest" in line["infotext"]
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["x", "--image", "nowhere.png"], "There is no file 'nowhere.png'."),
+        (["x", f"--image={__file__}"], "test_command_line.py': The picture cannot be read as PNG"),
+        (["x", "--mask", "a.png"], "--mask only goes with --image."),
+        (["x", "--mask-blur", "3"], "--mask-blur only goes with --image."),
+        (["x", "--image", "a.png", "--hires", "on"], "--hires does not go with --image."),
+        (["x", "--image", "a.png", "--denoising-strength", "2"], "the most is 1"),
+        (["x", "--image", "a.png", "--inpaint-area", "all"], "There is no inpaint area 'all'"),
+    ],
+)
+def test_a_bad_start_is_one_sentence_and_status_2(
+    home: Path, capsys: pytest.CaptureFixture[str], words: list[str], part: str
+) -> None:
+    assert generate(home, *words) == 2
+    assert part in only_line(capsys)
+    assert not list((home / "outputs").rglob("*.png"))
+
+
+def test_what_cannot_be_enlarged_is_one_sentence(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert upscale(home, "nowhere.png") == 2
+    assert "There is no file 'nowhere.png'." in only_line(capsys)
+    start = colour_file(home / "start.png", (9, 8, 7), (8, 8))
+    assert upscale(home, str(start), "--upscaler", "Lanczo") == 2
+    assert "Lanczo" in only_line(capsys)
 
 
 @pytest.mark.parametrize(

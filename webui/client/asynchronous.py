@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import httpx
 
 from webui.client import results, steps, transport, wire
-from webui.client.results import Event, Found, Image, Job, Options, Status
+from webui.client.results import Event, Found, Image, Input, Job, Options, Status
+from webui.client.sending import Picture
 from webui.client.steps import Patience, Pause, Steps, Tell
 from webui.client.wire import Broken, Call, Reply
 
@@ -72,17 +73,55 @@ class AsyncEasel:
         A failed job raises its error; a cancelled one is returned. ``on_event`` is told what
         happens, ``wait_seconds`` bounds the wait (``TimedOut``: the job goes on).
         """
-        wanted = steps.txt2img(fields, idempotency_key, self._patience, wait_seconds)
+        wanted = steps.draw(fields, idempotency_key, self._patience, wait_seconds)
         return await self._run(wanted, on_event)
+
+    async def img2img(
+        self,
+        init_image: Picture,
+        mask: Picture | None = None,
+        *,
+        on_event: OnEvent | None = None,
+        wait_seconds: float | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Job:
+        """Draw over a picture, or over what is light in ``mask``; otherwise as :meth:`txt2img`.
+
+        A ``Path`` or a file's bytes are sent first; what :meth:`upload` gave, or its id, was.
+        """
+        masked = {} if mask is None else {"mask": mask}
+        whole = {**fields, **masked, "init_image": init_image}
+        wanted = steps.draw(whole, idempotency_key, self._patience, wait_seconds)
+        return await self._run(wanted, on_event)
+
+    async def upscale(
+        self,
+        images: Iterable[Picture],
+        *,
+        on_event: OnEvent | None = None,
+        wait_seconds: float | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Job:
+        """Enlarge pictures, given as to :meth:`img2img`; otherwise as :meth:`txt2img`."""
+        whole = {**fields, "images": list(images)}
+        wanted = steps.draw(whole, idempotency_key, self._patience, wait_seconds)
+        return await self._run(wanted, on_event)
+
+    async def upload(self, picture: Path | bytes) -> Input:
+        """Send a picture's file, for any number of requests to start from it."""
+        return await self._run(steps.upload(picture, self._patience))
 
     async def submit(self, *, idempotency_key: str | None = None, **fields: Any) -> Job:
         """Submit a request and return at once.
 
+        With an ``init_image`` (and ``mask``) it is drawn over, as by :meth:`img2img`; ``images``
+        are enlarged, as by :meth:`upscale`.
         Each submission has a key of its own that the server knows it by, so that one sent again
         after a broken connection is never drawn twice; ``idempotency_key`` sets it.
         """
-        call = wire.submit(fields, idempotency_key)
-        return await self._run(steps.ask(call, results.submitted, self._patience))
+        return await self._run(steps.submit(fields, idempotency_key, self._patience))
 
     async def wait(
         self,

@@ -68,6 +68,15 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Input:
+    """A picture that was sent for requests to start from: its id there, its size in pixels."""
+
+    id: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job as it was when the server answered.
 
@@ -227,6 +236,13 @@ def image(value: Any) -> Image:
         favourite=bool(value.get("favourite", False)),
         tags=tuple(str(tag) for tag in value.get("tags", ())),
     )
+
+
+@_reading
+def sent(value: Any) -> Input:
+    """The answer to a picture that was sent."""
+    kept = value["input"]
+    return Input(str(kept["id"]), int(kept["width"]), int(kept["height"]))
 
 
 @_reading

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from webui.client import results, wire
-from webui.client.errors import ApiError, ServerBusy, TimedOut, Unreachable
-from webui.client.results import Event, Image, Job
+from webui.client.errors import ApiError, LoginRequired, Refused, ServerBusy, TimedOut, Unreachable
+from webui.client.results import Event, Image, Input, Job
 from webui.client.saving import keep
+from webui.client.sending import Picture, about, file_bytes
 from webui.client.wire import Broken, Call, Reply
 
 T = TypeVar("T")
@@ -125,11 +126,37 @@ def _longer(error: ApiError) -> bool:
     return error.retry_after is not None and error.retry_after > wire.LONGEST_PAUSE
 
 
-def txt2img(
+def upload(picture: Path | bytes, patience: Patience) -> Steps[Input]:
+    """Send a picture's file; ``InvalidRequest`` for one that is no picture."""
+    if isinstance(picture, bytes):
+        return (yield from ask(wire.upload(picture), results.sent, patience))
+    try:
+        return (yield from ask(wire.upload(file_bytes(picture)), results.sent, patience))
+    except LoginRequired:
+        raise
+    except Refused as error:
+        raise about(picture, error) from None
+
+
+def submit(fields: Mapping[str, Any], key: str | None, patience: Patience) -> Steps[Job]:
+    """Submit a request; pictures among its fields are sent before."""
+    whole = dict(fields)
+    for name in ("init_image", "mask"):
+        if name in whole:
+            whole[name] = yield from _id_of(whole[name], patience)
+    if "images" in whole:
+        ids: list[Any] = []
+        for one in whole["images"]:
+            ids += [(yield from _id_of(one, patience))]
+        whole["images"] = ids
+    return (yield from ask(wire.submit(whole, key), results.submitted, patience))
+
+
+def draw(
     fields: Mapping[str, Any], key: str | None, patience: Patience, timeout: float | None
 ) -> Steps[Job]:
     """Submit a request and follow its job; ``ApiError`` with the job's own error if it failed."""
-    job = yield from ask(wire.submit(fields, key), results.submitted, patience)
+    job = yield from submit(fields, key, patience)
     job = yield from wait(job.id, patience, timeout)
     if job.state == "failed":
         raise (job.error or results.Failure("error", "The job failed.")).to_exception()
@@ -148,6 +175,15 @@ def save(images: tuple[Image, ...], folder: Path, patience: Patience) -> Steps[t
         body = yield from data(image.id, patience)
         places.append(keep(folder, image.name, body))
     return tuple(places)
+
+
+def _id_of(picture: Picture | None, patience: Patience) -> Steps[str | None]:
+    """The id of a picture, which is sent where it has none."""
+    if isinstance(picture, Input):
+        return picture.id
+    if isinstance(picture, Path | bytes):
+        return (yield from upload(picture, patience)).id
+    return picture
 
 
 def _chance() -> float:

@@ -86,13 +86,23 @@ def _no_address(url: str) -> InvalidRequest:
 
 
 def submit(fields: Mapping[str, Any], key: str | None = None) -> Call:
-    """Submit a request; the key makes sending it again harmless."""
+    """Submit a request; the key makes sending it again harmless.
+
+    Its fields say what it is: ``images`` are enlarged, an ``init_image`` is drawn over.
+    """
     try:
         body = json.dumps(dict(fields), allow_nan=False).encode()
     except (ValueError, TypeError, RecursionError):
         raise InvalidRequest("The fields are not texts, finite numbers and the like.") from None
     headers = {IDEMPOTENCY: key or secrets.token_urlsafe(18), "content-type": "application/json"}
-    return Call("POST", f"{API}/txt2img", body=body, headers=headers)
+    path = "upscale" if "images" in fields else "img2img" if "init_image" in fields else "txt2img"
+    return Call("POST", f"{API}/{path}", body=body, headers=headers)
+
+
+def upload(data: bytes) -> Call:
+    """Send a picture's file for requests to start from; the same file has the same id."""
+    headers = {"content-type": "application/octet-stream"}
+    return Call("POST", f"{API}/inputs", body=data, headers=headers)
 
 
 def job(job_id: str) -> Call:

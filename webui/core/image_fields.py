@@ -9,6 +9,8 @@ from webui.core.draw_request import DrawRequest
 from webui.core.params import Param
 
 ID_CHARS = 64
+MAX_FILE_BYTES = 64 * 1024 * 1024
+"""Of the file of a picture that a request starts from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

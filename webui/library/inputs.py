@@ -26,11 +26,12 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from webui.core.errors import InvalidRequest, NotFound, StorageError, TooLarge
+from webui.core.image_fields import MAX_FILE_BYTES
 from webui.library.files import publish
 from webui.metadata import read_picture
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = MAX_FILE_BYTES
 MAX_PIXELS = 50_000_000
 KEPT_BYTES = 4 * 1024**3
 """What the folder holds at most; beyond, the pictures that were used longest ago go."""

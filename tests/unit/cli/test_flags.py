@@ -8,7 +8,7 @@ from webui import flags
 from webui.cli import main
 from webui.core.errors import InvalidRequest
 from webui.core.params import fields_of
-from webui.core.requests import Txt2Img
+from webui.core.requests import Img2Img, Txt2Img
 
 
 def parse(*words: str) -> dict[str, object]:
@@ -23,8 +23,10 @@ def test_every_request_field_is_a_flag(capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(SystemExit):
         main(["generate", "--help"])
     text = capsys.readouterr().out
-    missing = [f.flag for f in fields_of(Txt2Img) if f.name != "prompt" and f.flag not in text]
-    assert missing == []
+    flagless = ("prompt", "init_image")
+    fields = [f for kind in (Txt2Img, Img2Img) for f in fields_of(kind) if f.name not in flagless]
+    assert [f.flag for f in fields if f"{f.flag} " not in text] == []
+    assert "--image FILE" in text
 
 
 def test_values_arrive_with_their_type() -> None:
