@@ -369,6 +369,53 @@ def test_several_pictures_are_drawn_over_one_after_the_other(here: Here) -> None
     assert json.loads(found["info"])["all_seeds"] == [9, 10, 11]
 
 
+TOLD = (
+    "a green tree\nSteps: 2, Sampler: Heun, CFG scale: 4, Seed: 77, Size: 64x64, "
+    "Denoising strength: 0.4, {}Version: v1.10.1"
+)
+
+
+def test_an_infotext_says_how_a_picture_is_drawn_over(here: Here) -> None:
+    given = {"init_images": [picture_of("lime")], "mask": picture_of("white")}
+    keys = (
+        "Mask blur: 7, Mask mode: Inpaint not masked, Masked content: latent noise, "
+        "Inpaint area: Only masked, Masked area padding: 48, "
+    )
+    answer = over(here, **given, infotext=TOLD.format(keys + "Noise multiplier: 0.9, ")).json()
+    info = json.loads(answer["info"])
+    assert keys in info["infotexts"][0]
+    assert "Noise multiplier: 0.9" in info["infotexts"][0]
+    assert (info["denoising_strength"], info["seed"]) == (0.4, 77)
+    assert info["prompt"] == "a green tree"
+    own = {
+        "denoising_strength": 0.6, "mask_blur_x": 2, "mask_blur_y": 2, "inpainting_mask_invert": 0,
+        "inpainting_fill": 0, "inpaint_full_res_padding": 8, "initial_noise_multiplier": 1,
+    }  # fmt: skip
+    answer = over(here, **given, **own, infotext=TOLD.format(keys)).json()
+    text = json.loads(answer["info"])["infotexts"][0]
+    assert (
+        "Mask blur: 2, Masked content: fill, Inpaint area: Only masked, Masked area padding: 8, "
+    ) in text
+    assert "Denoising strength: 0.6" in text
+
+
+def test_an_infotext_that_is_silent_about_the_mask_means_the_pages_values(here: Here) -> None:
+    given = {"init_images": [picture_of("lime")], "mask": picture_of("white")}
+    text = json.loads(over(here, **given, infotext=TOLD.format("")).json()["info"])["infotexts"][0]
+    assert "Mask blur: 4, Version" in text  # original, the whole picture
+    answer = over(here, **given, infotext="only a prompt").json()
+    assert "Masked content: fill, Inpaint area: Only masked" in answer["info"]
+
+
+def test_a_script_draws_over_one_picture(here: Here) -> None:
+    plot = {"script_name": "x/y/z plot", "script_args": [4, "1-2", [], 0, "", [], 0, "", []]}
+    answer = over(here, init_images=[picture_of("lime")], **plot)
+    assert answer.status_code == 200, answer.text
+    answer = over(here, init_images=[picture_of("lime"), picture_of("red")], **plot)
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "init_images: A script draws over one picture; send one."
+
+
 def test_pictures_that_cannot_be_drawn_over_are_refused(here: Here) -> None:
     for none in ({}, {"init_images": None}, {"init_images": []}):
         answer = over(here, **none)

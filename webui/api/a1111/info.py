@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from webui import __version__
-from webui.core.requests import DrawRequest, Series
+from webui.core.requests import DrawRequest, Img2Img, Series, Txt2Img
 from webui.core.results import SavedImage
 from webui.core.seeds import image_seed, variation_seed
 from webui.jobs import Job
@@ -90,7 +90,7 @@ def info_view(
         "sd_vae_hash": None,
         "seed_resize_from_w": base.seed_resize_width,
         "seed_resize_from_h": base.seed_resize_height,
-        "denoising_strength": denoising_strength,
+        "denoising_strength": _strength(base, denoising_strength),
         "extra_generation_params": _extra(texts),
         "index_of_first_image": len(shown.grid_infotexts),
         "infotexts": texts,
@@ -107,6 +107,12 @@ def timestamp(time: float | None) -> str:
     if time is None:
         return "0"
     return datetime.fromtimestamp(time, UTC).astimezone().strftime("%Y%m%d%H%M%S")
+
+
+def _strength(request: DrawRequest, asked: float) -> float:
+    """What was drawn with where something was drawn over, else what was asked for."""
+    is_over = isinstance(request, Img2Img) or (isinstance(request, Txt2Img) and request.hires)
+    return request.denoising_strength if is_over else asked
 
 
 def _picture(request: object, index: int) -> _Picture:

@@ -1,5 +1,8 @@
 """The fields of A1111's requests that say how a picture is drawn over: hires fix, and img2img.
 
+What the request does not say of img2img comes from ``infotext``, by the keys that A1111's page
+reads, and by "Resize mode", which only our own texts have. As there, a text that names parameters
+and is silent about the mask means the page's values, not those of the API.
 Where we differ: ``mask_blur_x`` and ``mask_blur_y`` that differ become the larger of the two, and
 what A1111 takes from ``latent_mask`` besides is passed over; both are named in the answer.
 """
@@ -26,20 +29,34 @@ if TYPE_CHECKING:
 
 MAX_INIT_IMAGES = 64
 HIRES = frozenset(f.name for f in fields_of(Txt2Img) if f.param.section == "hires")
+_OVER = {f.name for f in fields_of(ImageFields)} - {f.name for f in fields_of(DrawRequest)}
 _SAME_CHECKPOINT = ("", "none", "use same checkpoint")
 _SAME = {
     "hires_sampler": ("", "none", "use same sampler", "use same"),
     "hires_scheduler": ("", "none", "use same scheduler", "use same"),
 }
-_NUMBERED: Mapping[str, tuple[str, Registry[str]]] = {
-    "resize_mode": ("resize_mode", RESIZE_MODES),
-    "inpainting_fill": ("masked_content", MASKED_CONTENTS),
-    "inpainting_mask_invert": ("mask_mode", MASK_MODES),
+_NUMBERED: Mapping[str, Registry[str]] = {
+    "resize_mode": RESIZE_MODES,
+    "inpainting_fill": MASKED_CONTENTS,
+    "inpainting_mask_invert": MASK_MODES,
 }
 """A1111's numbers of what we call by name."""
 _DEFAULTS = {"inpainting_fill": 0, "inpaint_full_res": True, "inpaint_full_res_padding": 0}
 """What A1111's API takes for a mask where its page has other values."""
+_BLURS = frozenset({"mask_blur", "mask_blur_x", "mask_blur_y"})
+_OURS = {
+    theirs: f.name
+    for f in fields_of(ImageFields)
+    if f.name in _OVER and (theirs := f.param.a1111) and theirs not in _BLURS
+}
+"""Our fields by the request's names; blurs are looked at together."""
 _STRENGTH = 0.75
+PAGE = {
+    f.name: f.default
+    for f in fields_of(ImageFields)
+    if f.name in ("mask_mode", "masked_content", "inpaint_area", "masked_padding")
+}
+"""What A1111's page takes for a mask, and a text with parameters that says nothing of one."""
 
 
 def hires(given: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,19 +86,23 @@ def hires(given: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]
     return {**found, "hires": True}
 
 
-def picture_fields(given: Mapping[str, Any], changed: list[str]) -> dict[str, Any]:
-    """How img2img draws over its picture; ``changed`` is told of values that became others."""
-    found: dict[str, Any] = {}
-    if "denoising_strength" in given:
-        found["denoising_strength"] = given["denoising_strength"]
-    if "initial_noise_multiplier" in given:
-        found["noise_multiplier"] = given["initial_noise_multiplier"]
-    whole = {**_DEFAULTS, **given}
-    for theirs, (ours, names) in _NUMBERED.items():
-        found[ours] = _name(theirs, whole.get(theirs, 0), names)
-    found["inpaint_area"] = "Only masked" if whole["inpaint_full_res"] else "Whole picture"
-    found["masked_padding"] = whole["inpaint_full_res_padding"]
-    found["mask_blur"] = _blur(given, changed)
+def picture_fields(
+    given: Mapping[str, Any], values: Mapping[str, Any], changed: list[str]
+) -> dict[str, Any]:
+    """How img2img draws over its picture; ``changed`` is told of values that became others.
+
+    ``values`` are those found so far (an infotext's among them).
+    """
+    found = {name: value for name, value in values.items() if name in _OVER}
+    whole = {
+        **{name: value for name, value in _DEFAULTS.items() if _OURS[name] not in found},
+        **given,
+    }
+    for theirs, ours in _OURS.items():
+        if theirs in whole:
+            found[ours] = _meant(theirs, whole[theirs])
+    if "mask_blur" not in found or not _BLURS.isdisjoint(given):
+        found["mask_blur"] = _blur(given, changed)
     return found
 
 
@@ -111,6 +132,15 @@ def without_pictures(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if parameters.get("include_init_images"):
         return dict(parameters)
     return {**parameters, "init_images": None, "mask": None}
+
+
+def _meant(field: str, value: Any) -> Any:
+    """What a value of A1111's request is here."""
+    if field in _NUMBERED:
+        return _name(field, value, _NUMBERED[field])
+    if field == "inpaint_full_res":
+        return "Only masked" if value else "Whole picture"
+    return value
 
 
 def _name(field: str, number: int, names: Registry[str]) -> str:

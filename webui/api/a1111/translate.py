@@ -13,7 +13,7 @@ with whichever is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from webui.api import told
 from webui.api.a1111 import body, scripts
 from webui.api.a1111.fields import IMG2IMG, TXT2IMG
 from webui.api.a1111.second_pass import (
+    PAGE,
     each_picture,
     hires,
     kept_pictures,
@@ -101,7 +102,7 @@ def txt2img(values: Mapping[str, Any], world: World) -> Asked:
     ``InvalidRequest`` names the field by A1111's name, ``NotSupported`` what Easel cannot do yet.
     """
     given, notes = _taken(values, TXT2IMG)
-    request, styles = _request(given, world, notes, Txt2Img, {})
+    request, styles = _request(given, world, notes, Txt2Img, lambda values: hires(given, values))
     return _asked(given, request, styles, notes, TXT2IMG)
 
 
@@ -114,14 +115,15 @@ def img2img(values: Mapping[str, Any], world: World) -> Asked:
     if not values.get("init_images"):
         raise NotFound("Init image not found", field="init_images")
     given, notes = _taken(values, IMG2IMG)
-    fields = picture_fields(given, notes.changed)
+    if given.get("script_name") and len(given["init_images"]) > 1:
+        raise InvalidRequest("A script draws over one picture; send one.", field="init_images")
     # Looked at before any picture is kept: what is wrong with the rest is said first.
-    _request(given, world, Notes(), Img2Img, fields)
+    request, styles = _request(
+        given, world, notes, Img2Img, lambda found: picture_fields(given, found, notes.changed)
+    )
     pictures = kept_pictures(given["init_images"], "init_images", world.inputs)
-    if given.get("mask"):
-        fields["mask"] = kept_pictures([given["mask"]], "mask", world.inputs)[0]
-    fields["init_image"] = pictures[0]
-    request, styles = _request(given, world, notes, Img2Img, fields)
+    mask = kept_pictures([given["mask"]], "mask", world.inputs)[0] if given.get("mask") else ""
+    request = replace(request, init_image=pictures[0], mask=mask)
     asked = _asked(given, request, styles, notes, IMG2IMG)
     asked = replace(asked, parameters=without_pictures(asked.parameters))
     if len(pictures) == 1 or isinstance(asked.request, Series):
@@ -213,10 +215,10 @@ def _request(
     world: World,
     notes: Notes,
     kind: type[DrawRequest],
-    own: Mapping[str, Any],
+    own: Callable[[Mapping[str, Any]], Mapping[str, Any]],
 ) -> tuple[DrawRequest, tuple[str, ...]]:
-    """The picture that is asked for, and the styles it was written with; ``own`` are fields that
-    only this kind of request has."""
+    """The picture that is asked for, and the styles it was written with; ``own`` gives the fields
+    that only this kind of request has, from all that were found."""
     overrides = _overrides(given)
     values = {**_defaults(), **world.defaults}
     values |= _of_infotext(given.get("infotext", ""), world.catalog, notes)
@@ -229,8 +231,8 @@ def _request(
     values |= _eta(given, overrides, values["sampler"])
     if not given.get("seed_enable_extras", True):
         values = {name: value for name, value in values.items() if name not in _EXTRA_SEEDS}
-    second = hires(given, values) if kind is Txt2Img else own
-    values = {name: value for name, value in values.items() if name in _COMMON} | dict(second)
+    common = {name: value for name, value in values.items() if name in _COMMON}
+    values = common | dict(own(values))
     _round_sizes(values, notes)
     styles = tuple(given.get("styles", ()))
     prompts, unknown = styled(values, styles, world.styles)
@@ -266,7 +268,7 @@ def _of_infotext(text: str, catalog: Catalog, notes: Notes) -> dict[str, Any]:
     found = told.view(metadata.read_text(text), catalog)
     if found["problems"]:
         notes.ignored.append("infotext")
-    return dict(found["values"])
+    return (PAGE if found["has_parameters"] else {}) | found["values"]
 
 
 def _overrides(given: Mapping[str, Any]) -> dict[str, Any]:
