@@ -66,7 +66,8 @@ def open_services(
             if settings.prompts.wildcards
             else None
         )
-        inputs = Inputs((journal or settings.paths.data) / "inputs")
+        folder = (journal or settings.paths.data) / "inputs"
+        inputs = Inputs(folder, in_use=lambda: queue.inputs())  # noqa: PLW0108  it comes later
         record = Journal(journal or settings.paths.data, url=url)
         for sentence in library.warnings:
             log.warning("%s", sentence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,11 +17,13 @@ from PIL import Image
 
 from tests.fakes.jobs import Keeper, draw, eventually, make_queue
 from tests.fakes.worker import colour_of
+from tests.journeys.serving import write_checkpoint
 from webui.app import open_services
-from webui.core.errors import DataFolderInUse
-from webui.core.requests import Upscale
+from webui.core.errors import DataFolderInUse, NotFound
+from webui.core.requests import Img2Img, Upscale
 from webui.core.results import LOCAL_CALLER
 from webui.jobs import JobQueue, Journal, LocalExecutor
+from webui.library.inputs import KEPT_BYTES
 from webui.settings import load_settings
 
 FAKE = "tests.fakes.worker"
@@ -84,11 +87,7 @@ def test_an_upscaling_job_whose_worker_is_killed_gets_its_pictures_again(tmp_pat
     file.write_bytes(len(head).to_bytes(8, "little") + head)
     settings = load_settings({}, environ={}, home=tmp_path)
     with open_services(settings, worker=FAKE) as services:
-        sent = []
-        for colour in ("red", "navy"):
-            out = io.BytesIO()
-            Image.new("RGB", (8, 8), colour).save(out, "PNG")
-            sent.append(services.inputs.put(out.getvalue()).id)
+        sent = [services.inputs.put(png_of(colour)).id for colour in ("red", "navy")]
         request = Upscale(images=tuple(sent), upscaler="deadly", scale=2)
         job = services.queue.submit(request, caller=LOCAL_CALLER)
         job = services.queue.wait(job.id, 20)
@@ -97,6 +96,39 @@ def test_an_upscaling_job_whose_worker_is_killed_gets_its_pictures_again(tmp_pat
         seen = [Image.open(path).getpixel((9, 9)) for path in files]
         assert seen == [(255, 0, 0), (0, 0, 128)]
         assert len(list(settings.paths.outputs.rglob("*.png"))) == 2, "the first was kept once"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a large empty file takes its room there")
+def test_the_picture_of_a_job_that_waits_for_days_is_kept(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "models" / "checkpoints" / "first", 64)
+    settings = load_settings({}, environ={}, home=tmp_path)
+    with open_services(settings, worker=FAKE) as services:
+        inputs, queue = services.inputs, services.queue
+        long = draw("!slow thing", steps=150, checkpoint="first")
+        running = queue.submit(long, caller=LOCAL_CALLER)
+        start, other = (inputs.put(png_of(colour)).id for colour in ("red", "navy"))
+        request = Img2Img(prompt="green", init_image=start, steps=2)
+        job = queue.submit(request, caller=LOCAL_CALLER)
+        for each in (start, other):
+            os.utime(inputs.path(each), (1, 1))  # used for the last time long ago
+        with inputs.path(other).with_name(f"{'f' * 64}.png").open("wb") as much:
+            much.truncate(KEPT_BYTES)
+        inputs.put(png_of("yellow"))
+        with pytest.raises(NotFound):
+            inputs.data(other)
+        queue.cancel(running.id)
+        job = queue.wait(job.id, 20)
+        assert job.state == "done"
+        picture = Image.open(services.library.file(job.images[0].id))
+        assert picture.getpixel((1, 1)) == (255, 0, 0)
+        assert not queue.inputs()
+
+
+def png_of(colour: str) -> bytes:
+    """A small picture's file."""
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), colour).save(out, "PNG")
+    return out.getvalue()
 
 
 def has_left(pid: int) -> bool:

@@ -34,7 +34,8 @@ class InputRoutes:
         """Send a picture's file as the body (at most 64 MiB); the answer says its id and size.
 
         A request names it by the id (init_image, mask). Nobody guesses an id, and the same file has
-        the same one. It is kept for a day at least after it was used last.
+        the same one. It is kept for a day at least after it was used last, and as long as
+        a job that starts from it has not ended.
         """
         data = await read_bytes(request, MAX_BYTES)
         kept = await self._few.run(lambda: self._inputs.put(data))

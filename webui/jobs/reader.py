@@ -62,6 +62,12 @@ class QueueReader:
         running = sum(job.state == "running" for job in live)
         return {"queued": len(live) - running, "running": running}
 
+    def inputs(self) -> frozenset[str]:
+        """The ids of the pictures that jobs start from which have not ended."""
+        with self._lock:
+            live = self._desk.book.unfinished()
+        return frozenset(one for job in live for one in job.request.inputs)
+
     def submitted(self, once: Once | None, caller: Caller) -> list[Job]:
         """The jobs that this request became when the caller made it before; empty if not.
 

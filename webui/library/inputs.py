@@ -16,7 +16,7 @@ import struct
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,8 @@ MAX_TOLD_CHARS = 200_000
 KEPT_SECONDS = 24 * 3600.0
 """No picture goes that was used within this time, but where there is much too much."""
 MUCH = 4
-"""So many times the bytes that are kept the folder never exceeds, whoever fills it."""
+"""So many times the bytes that are kept the folder never exceeds, whoever fills it: where jobs that
+have not ended start from that much, no more is taken."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, zlib.error, EOFError, KeyError,
@@ -59,14 +60,21 @@ class Inputs:
     """The folder of such pictures; safe between threads.
 
     Each is an RGB or RGBA PNG of 8 bits, with the parameters that the picture said of itself.
+    ``in_use`` gives the ids of those that must not go, however long ago they were used.
     """
 
     def __init__(
-        self, folder: Path, *, kept_bytes: int = KEPT_BYTES, now: Callable[[], float] = time.time
+        self,
+        folder: Path,
+        *,
+        kept_bytes: int = KEPT_BYTES,
+        now: Callable[[], float] = time.time,
+        in_use: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._folder = folder
         self._kept_bytes = kept_bytes
         self._now = now
+        self._in_use = in_use
 
     def put(self, data: bytes, *, field: str | None = None) -> Input:
         """Keep a picture's file; ``field`` is the request's, for errors.
@@ -81,7 +89,14 @@ class Inputs:
         path = self._path(name)
         if not path.is_file():
             self._publish(path, _as_png(data, field))
-            self._prune(keep=name)
+            if not self._prune(keep=name):
+                with suppress(OSError):
+                    path.unlink()
+                raise StorageError(
+                    "The pictures that waiting jobs start from take all the room there is for "
+                    "them; try again when some of these jobs have ended.",
+                    field=field,
+                )
         width, height = _size(path)
         self._touch(path)
         return Input(name, width, height)
@@ -125,36 +140,47 @@ class Inputs:
             if not path.is_file():
                 raise
 
-    def _prune(self, keep: str) -> None:
-        """Make room, the longest unused first; what cannot be deleted stays."""
+    def _prune(self, keep: str) -> bool:
+        """Make room, the longest unused first, and say whether that was enough.
+
+        What is in use stays, as do ``keep`` and what cannot be deleted.
+        """
         files: list[tuple[float, int, str]] = []
         with suppress(OSError):
             for entry in os.scandir(self._folder):
                 if entry.name.endswith(".png"):
                     status = entry.stat()
                     files.append((status.st_mtime, status.st_size, entry.name))
-        kept = {f"{keep}.png"}
-        gone = surplus(files, self._kept_bytes, self._now() - KEPT_SECONDS)
-        gone += surplus(files, MUCH * self._kept_bytes, math.inf)
-        for name in dict.fromkeys(gone):
-            if name not in kept:
-                with suppress(OSError):
-                    (self._folder / name).unlink()
+        sizes = {name: size for _, size, name in files}
+        if sum(sizes.values()) <= self._kept_bytes:
+            return True
+        stay = {f"{one}.png" for one in (keep, *self._in_use())}
+        gone = set(surplus(files, self._kept_bytes, self._now() - KEPT_SECONDS, stay))
+        gone.update(surplus(files, MUCH * self._kept_bytes, math.inf, stay))
+        for name in gone:
+            with suppress(OSError):
+                (self._folder / name).unlink()
+        left = sum(size for name, size in sizes.items() if name not in gone)
+        return left <= MUCH * self._kept_bytes
 
 
 def surplus(
-    files: Iterable[tuple[float, int, str]], most_bytes: int, unused_since: float
+    files: Iterable[tuple[float, int, str]],
+    most_bytes: int,
+    unused_since: float,
+    stay: Collection[str] = (),
 ) -> list[str]:
     """Which of the files (time of last use, bytes, name) go, so that the rest fits in so many
-    bytes: the longest unused first, and none used after ``unused_since``."""
+    bytes: the longest unused first, none used after ``unused_since``, and none of ``stay``."""
     ordered = sorted(files)
     excess = sum(size for _, size, _ in ordered) - most_bytes
     gone: list[str] = []
     for used, size, name in ordered:
         if excess <= 0 or used > unused_since:
             break
-        gone.append(name)
-        excess -= size
+        if name not in stay:
+            gone.append(name)
+            excess -= size
     return gone
 
 

@@ -129,6 +129,45 @@ def test_one_picture_sent_twice_at_once_is_kept_for_both(tmp_path: Path) -> None
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_what_jobs_start_from_stays_however_long_they_wait(tmp_path: Path) -> None:
+    now = 1_000_000.0
+    in_use: set[str] = set()
+    inputs = Inputs(tmp_path, kept_bytes=200, now=lambda: now, in_use=lambda: in_use)
+    waiting = inputs.put(file_of(picture(seed=1))).id
+    other = inputs.put(file_of(picture(seed=2))).id
+    in_use.add(waiting)
+    now += 1_000_000
+    newest = inputs.put(file_of(picture(seed=3))).id
+    assert inputs.data(waiting)
+    assert {p.stem for p in tmp_path.iterdir()} == {waiting, newest}
+    with pytest.raises(NotFound):
+        inputs.data(other)
+    for seed in range(4, 40):  # however much is sent meanwhile
+        now += 1
+        inputs.put(file_of(picture(seed=seed)))
+    assert inputs.data(waiting)
+    in_use.clear()
+    now += 1_000_000
+    inputs.put(file_of(picture(seed=41)))
+    with pytest.raises(NotFound):
+        inputs.data(waiting)
+
+
+def test_where_jobs_start_from_all_there_is_room_for_no_more_is_taken(tmp_path: Path) -> None:
+    in_use: list[str] = []
+    inputs = Inputs(tmp_path, kept_bytes=200, in_use=lambda: in_use)
+    for seed in range(3):
+        in_use += [inputs.put(file_of(picture(seed=seed))).id]
+    large = file_of(picture(size=(12, 12)))
+    with pytest.raises(StorageError, match="try again when some of these jobs have ended"):
+        inputs.put(large)
+    kept = {p.stem for p in tmp_path.iterdir()}
+    assert kept == set(in_use)
+    assert 200 < sum(p.stat().st_size for p in tmp_path.iterdir()) <= 4 * 200
+    in_use.clear()
+    assert inputs.put(large)
+
+
 @pytest.mark.parametrize(
     ("most", "since", "gone"),
     [
@@ -143,3 +182,5 @@ def test_one_picture_sent_twice_at_once_is_kept_for_both(tmp_path: Path) -> None
 def test_surplus(most: int, since: float, gone: list[str]) -> None:
     files = [(3.0, 30, "c"), (1.0, 10, "a"), (2.0, 20, "b")]
     assert surplus(files, most, since) == gone
+    assert surplus(files, 0, 100, {"b"}) == ["a", "c"]
+    assert surplus(files, 40, 100, {"a"}) == ["b"]
