@@ -336,11 +336,22 @@ def test_only_the_part_around_the_mask_is_drawn_and_put_back(folder_model: Model
     assert np.abs(drawn[is_masked] - picture[is_masked]).mean() > 5
 
 
+@pytest.mark.parametrize("content", ["original", "fill", "latent noise"])
+def test_a_mask_that_selects_nothing_changes_nothing(folder_model: ModelRef, content: str) -> None:
+    picture, blank = noise_picture(), np.zeros((64, 64), np.uint8)
+    over = Over(folder_model, a=picture, m=blank)
+    request = Img2Img(**BASE, init_image="a", mask="m", masked_content=content)
+    (drawn,) = over.drawn(request)
+    assert np.array_equal(drawn, picture)
+    # There is no part to draw alone: as in A1111 the whole picture is drawn over.
+    (part,) = over.drawn(replace(request, inpaint_area="Only masked"))
+    (unmasked,) = over.drawn(replace(request, mask=""))
+    assert np.array_equal(part, unmasked)
+    assert np.abs(part - picture).mean() > 5
+
+
 def test_what_cannot_be_drawn_over_is_one_sentence(folder_model: ModelRef) -> None:
-    over = Over(folder_model, a=noise_picture(), none=np.zeros((64, 64), np.uint8))
-    asked = Img2Img(**BASE, init_image="a", mask="none")
-    assert over.error(asked) == (
-        "Nothing is masked; paint over what is to be drawn anew, or remove the mask."
-    )
-    assert "no picture to start from" in over.error(replace(asked, init_image="", mask=""))
-    assert len(over.drawn(replace(asked, mask=""))) == 1
+    over = Over(folder_model, a=noise_picture())
+    asked = Img2Img(**BASE, init_image="a")
+    assert "no picture to start from" in over.error(replace(asked, init_image=""))
+    assert len(over.drawn(asked)) == 1

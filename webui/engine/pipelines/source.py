@@ -74,7 +74,9 @@ class Drawn:
 
 def prepare(request: Img2Img, picture: Callable[[str], bytes], size: tuple[int, int]) -> Source:
     """The source of a request for pictures of ``size`` (width, height); ``picture`` gives the
-    files. ``InvalidRequest`` when there is no picture, or nothing is masked."""
+    files. Where nothing is masked all stays as it is; of that there is no part to draw alone, so
+    that "Only masked" draws over all of it then, as in A1111. ``InvalidRequest`` when there is no
+    picture."""
     if not request.init_image:
         raise InvalidRequest("There is no picture to start from; choose one.", field="init_image")
     image = inpainting.picture_of(picture(request.init_image))
@@ -85,11 +87,6 @@ def prepare(request: Img2Img, picture: Callable[[str], bytes], size: tuple[int, 
     if request.mask_mode == "Inpaint not masked":
         mask = 255 - mask
     mask = inpainting.softened(mask, request.mask_blur)
-    if not mask.any():
-        raise InvalidRequest(
-            "Nothing is masked; paint over what is to be drawn anew, or remove the mask.",
-            field="mask",
-        )
     only_masked = request.inpaint_area == "Only masked"
     source = (_part if only_masked else _all)(image, mask, request, size)
     if request.masked_content == ORIGINAL or source.mask is None:
@@ -138,9 +135,11 @@ def _all(image: Picture, mask: Mask, request: Img2Img, size: tuple[int, int]) ->
 
 
 def _part(image: Picture, mask: Mask, request: Img2Img, size: tuple[int, int]) -> Source:
-    """The part around the mask is drawn, and put back into the picture as it is."""
+    """The part around the mask is drawn, and put back into the picture as it is; without a part
+    the whole picture is drawn."""
     box = inpainting.masked_box(mask, request.masked_padding)
-    assert box is not None, "the mask is not empty"
+    if box is None:
+        return Source(_at_size(image, request, size))
     box = inpainting.widened(box, size, (image.shape[1], image.shape[0]))
     part, around = box.of(image), np.dstack([box.of(mask)] * 3)
     picture, covered = filled(part, *size), filled(around, *size)[..., 0]
