@@ -208,6 +208,20 @@ def test_an_upscaling_model_enlarges_between_the_passes(
     assert "no upscaler 'gone'" in over.error(replace(request, hires_upscaler="gone"))
 
 
+def test_an_upscaling_model_goes_through_tiles_as_large_as_the_job_says(
+    folder_model: ModelRef, tmp_path: Path
+) -> None:
+    module = upscalers.compact(2)  # what it makes of a pixel depends on those around it
+    upscaler = upscalers.write(tmp_path / "2x.safetensors", module)
+    request = Txt2Img(**BASE, hires=True, hires_upscaler="2x", denoising_strength=0.0)
+    drawn: list[Any] = []
+    for tiles in (None, (64, 0), (16, 0)):
+        model = replace(folder_model, upscalers=(replace(upscaler, tiles=tiles),))
+        drawn += Over(model).drawn(request)
+    assert np.array_equal(drawn[0], drawn[1]), "the whole picture at once"
+    assert not np.array_equal(drawn[0], drawn[2]), "seams where tiles meet"
+
+
 def test_jobs_that_hold_all_the_memory_do_not_wait_for_each_other(
     folder_model: ModelRef, tmp_path: Path
 ) -> None:

@@ -39,9 +39,10 @@ class ModelRef:
     ``native_size`` the side in pixels it was trained at. ``judge`` is the CLIP model that scores
     what is drawn with this one, where the request asks for that; ``adapters`` are the files that
     the job's prompts call and that are there; ``upscalers`` what enlarges between two passes, where
-    that is no interpolation of latents. ``context`` is the width of the token embeddings it
-    reads (0: not known). A CLIP model is described the same way: its family is "clip", what it
-    "predicts" means nothing.
+    that is no interpolation of latents, each with its ``tiles``: the side in pixels of the squares
+    it sees at once (0: all) and by how much they overlap. ``context`` is the width of the token
+    embeddings it reads (0: not known). A CLIP model is described the same way: its family is
+    "clip", what it "predicts" means nothing.
     """
 
     name: str
@@ -55,11 +56,12 @@ class ModelRef:
     adapters: tuple[AdapterRef, ...] = ()
     context: int = 0
     upscalers: tuple[ModelRef, ...] = ()
+    tiles: tuple[int, int] | None = None
 
     @property
     def bare(self) -> ModelRef:
         """The checkpoint alone, without what one job draws with besides."""
-        return replace(self, judge=None, adapters=(), upscalers=())
+        return replace(self, judge=None, adapters=(), upscalers=(), tiles=None)
 
     def adapter(self, kind: AdapterKind, name: str) -> AdapterRef | None:
         """The file that prompts call so; None if there was none."""
@@ -77,4 +79,6 @@ class ModelRef:
         adapters = tuple(AdapterRef(**one) for one in plain.pop("adapters", ()))
         upscalers = tuple(cls.from_mapping(one) for one in plain.pop("upscalers", ()))
         judge = cls.from_mapping(judge) if judge else None
-        return cls(**plain, judge=judge, adapters=adapters, upscalers=upscalers)
+        side, overlap = plain.pop("tiles", None) or (None, 0)
+        tiles = None if side is None else (side, overlap)
+        return cls(**plain, judge=judge, adapters=adapters, upscalers=upscalers, tiles=tiles)

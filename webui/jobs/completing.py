@@ -112,8 +112,9 @@ class Completer:
         if isinstance(whole, Txt2Img) and whole.hires:
             upscaler = self._hires_upscaler(whole.hires_upscaler)
             if upscaler is not None:
+                tiles = (self.upscaling.tile, self.upscaling.overlap)
                 whole = replace(whole, hires_upscaler=upscaler.name)
-                model = replace(model, upscalers=(upscaler,))
+                model = replace(model, upscalers=(replace(upscaler, tiles=tiles),))
         return whole, replace(model, judge=self._judge(request))
 
     def _filled(self, request: DrawRequest) -> tuple[DrawRequest, ModelRef]:

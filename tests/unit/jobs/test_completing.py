@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from webui.core.sweep import plan
 from webui.jobs import completing
 from webui.jobs.adapters import hash_keys
 from webui.prompt.wildcard_lists import Wildcards
+from webui.settings.sections import Upscaling
 
 JUDGE = ModelRef("clip", "/clip", "folder", "clip", "epsilon", 224, "c")
 
@@ -39,6 +41,14 @@ class Models:
         """None."""
         return ()
 
+    def upscalers(self) -> Models:
+        """Where :meth:`find` is."""
+        return self
+
+    def find(self, name: str, field: str) -> ModelRef:
+        """An upscaling model of any name."""
+        return ModelRef(name, f"/{name}", "file", "upscaler", "epsilon", 0, name)
+
 
 @pytest.fixture
 def complete(monkeypatch: pytest.MonkeyPatch) -> completing.Completer:
@@ -55,6 +65,21 @@ def test_a_judge_comes_along_when_only_some_pictures_are_judged(
     assert isinstance(series, Series)
     judged = [i for i in range(series.count) if series.picture(i).judged]
     assert [series.model(i).judge for i in judged] == [JUDGE]
+
+
+def test_a_second_passes_upscaler_has_the_settings_tiles(complete: completing.Completer) -> None:
+    request = Txt2Img(prompt="red", hires=True, hires_upscaler="4x-Sharp")
+    complete.upscaling = Upscaling(tile=64, overlap=4)
+    _, model = complete(request)
+    assert [(one.name, one.tiles) for one in model.upscalers] == [("4x-Sharp", (64, 4))]
+    journalled = json.loads(json.dumps(asdict(model)))
+    assert ModelRef.from_mapping(journalled) == model
+    del journalled["upscalers"][0]["tiles"]  # as an earlier version wrote it
+    assert ModelRef.from_mapping(journalled).upscalers[0].tiles is None
+    axis = {"axis": "hires_upscaler", "values": "4x-Sharp, 2x-Soft"}
+    series, first = complete(plan(request, {"script": "xyz", "x": axis}))
+    assert isinstance(series, Series)
+    assert [one.tiles for one in first.upscalers] == [(64, 4), (64, 4)]
 
 
 def test_lines_bring_the_prompt_that_is_judged(complete: completing.Completer) -> None:

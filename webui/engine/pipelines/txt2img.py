@@ -17,6 +17,7 @@ from webui.core.errors import EaselError, ErrorInfo, ModelError, describe
 from webui.core.messages import JobImage, JobPhase, JobPreview, JobSpec, JobStep
 from webui.core.requests import DrawRequest, Img2Img
 from webui.core.seeds import image_seed, resolve_seed
+from webui.core.upscalers import TILE, TILE_OVERLAP
 from webui.engine.adapters import AdapterSet, Called
 from webui.engine.clip.judge import ClipJudge
 from webui.engine.evaluation import Prompts
@@ -247,7 +248,8 @@ class Txt2ImgDrawing:
         latents, upscaler = [one for _, one in done], self.spec.model.upscaler(step.upscaler)
         with ExitStack() as leases:
             loading = partial(self._say, "Loading upscaler")
-            bench = Bench(self._studio.manager, leases, on_loading=loading)
+            tiles = (upscaler.tiles if upscaler else None) or (TILE, TILE_OVERLAP)
+            bench = Bench(self._studio.manager, leases, *tiles, on_loading=loading)
             decoder = self._decoder(model)
             work = between(step, latents, model.checkpoint, decoder, upscaler, bench)
             larger = yield from self._unless_stopped(work)
