@@ -587,6 +587,10 @@ def test_the_command_draws_over_and_enlarges_at_a_server(
     assert main([*words, "--scale", "2"]) == 0
     with Image.open(capsys.readouterr().out.strip()) as picture:
         assert picture.size == (128, 64)
+    assert main(["jobs", "--url", url, "--limit", "2"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith("  blue")
+    assert second.endswith("  Lanczos: 64×32 → 128×64")
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,19 @@ def test_pictures_are_enlarged_kept_and_say_what_was_done(
     assert "cut short" in again.json()["error"]["message"]
 
 
+def test_lists_say_what_a_job_enlarges(site: TestClient) -> None:
+    images = [sent(site, png()), sent(site, png((8, 8)))]
+    for body, summary in (
+        ({"images": images[:1]}, "4x_plain: 20×10 → 80×40"),
+        ({"images": images, "width": 40, "height": 16}, "4x_plain: 20×10 → 40×16 (+1)"),
+        ({"images": images[:1], "upscaler_2": "lanczos", "visibility": 0.5},
+         "4x_plain + Lanczos: 20×10 → 80×40"),
+    ):  # fmt: skip
+        site.post("/api/v1/upscale?wait=true", json={"upscaler": "4x_plain", **body})
+        newest = site.get("/api/v1/jobs?limit=1").json()["jobs"][0]
+        assert (newest["summary"], newest["prompt"]) == (summary, "")
+
+
 @pytest.mark.parametrize(
     ("change", "status", "field", "words"),
     [

@@ -112,6 +112,7 @@ def test_pictures_are_enlarged_and_compared(
     notes = "Postprocess upscale by: 4, Postprocess upscaler: 4x_Sharp"
     assert f"{TEXT}, {notes}" in kept
     tab.locator("#easel_queue_open").click()
+    expect(tab.locator("#easel_queue li .prompt").first).to_contain_text("4x_Sharp: 8×8 → 32×32")
     with tab.expect_response("**/api/v1/upscale") as again:
         tab.get_by_role("button", name="Run again", exact=True).first.click()
     assert again.value.status in (200, 202)

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from webui.core.measure import Measure
 from webui.core.params import Field, fields_of
 from webui.core.requests import Request, Series, Txt2Img, Upscale, spent
 from webui.core.results import Caller, JobEvent, JobProgress, SavedImage, Score
@@ -46,6 +47,7 @@ def job_view(job: Job, caller: Caller, *, whole: bool = True) -> dict[str, Any]:
         "error": asdict(job.error) if job.error else None,
         "images": [image_view(image, caller) for image in job.images],
         "prompt": job.request.prompt[:_SHORT_PROMPT],
+        "summary": summary_of(job.request)[:_SHORT_PROMPT],
     }
     if job.scores:
         view["scores"] = [score_view(score) for score in job.scores]
@@ -54,6 +56,11 @@ def job_view(job: Job, caller: Caller, *, whole: bool = True) -> dict[str, Any]:
         if isinstance(job.request, Series):
             view |= series_view(job.request)
     return view
+
+
+def summary_of(request: Request) -> str:
+    """What a list shows of a job: the prompt, or what is done where there is none."""
+    return request.summary if isinstance(request, Upscale | Measure) else request.prompt
 
 
 def series_view(series: Series) -> dict[str, Any]:

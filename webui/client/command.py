@@ -51,10 +51,10 @@ def draw(easel: Easel, fields: Mapping[str, Any], folder: Path, on_picture: OnPi
 
 
 def lines(jobs: tuple[Job, ...]) -> Iterator[str]:
-    """One line per job: id, state, how far it is, its prompt's beginning."""
+    """One line per job: id, state, how far it is, its prompt's beginning or what it does."""
     for job in jobs:
-        prompt = " ".join(job.prompt.split())[:60]
-        yield f"{job.id}  {job.state:9} {job.progress.fraction:4.0%}  {prompt}"
+        summary = " ".join(job.summary.split())[:60]
+        yield f"{job.id}  {job.state:9} {job.progress.fraction:4.0%}  {summary}"
 
 
 def json_lines(jobs: tuple[Job, ...]) -> Iterator[str]:

@@ -81,7 +81,8 @@ class Job:
     """A job as it was when the server answered.
 
     ``state`` is queued, running, done, failed or cancelled; ``position`` the number of jobs that
-    go before it while it is queued. Pictures of a cancelled or failed job stay. ``request`` has the
+    go before it while it is queued. ``summary`` is its prompt's beginning, or what is done where
+    it has none. Pictures of a cancelled or failed job stay. ``request`` has the
     request's fields as the server completed them (empty in lists).
     """
 
@@ -96,6 +97,7 @@ class Job:
     error: Failure | None
     prompt: str
     owner: str = ""
+    summary: str = ""
     request: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
@@ -203,6 +205,7 @@ def job(value: Any) -> Job:
         error=_failure(value.get("error")),
         prompt=str(value.get("prompt", "")),
         owner=str(value.get("owner", "")),
+        summary=str(value.get("summary", value.get("prompt", ""))),
         request=dict(value.get("request") or {}),
     )
 

@@ -85,6 +85,11 @@ class Measure:
         return tuple(self.template.replace("{}", label) for label in self.labels)
 
     @property
+    def summary(self) -> str:
+        """What is measured, as lists of jobs show it."""
+        return self.prompt if self.task == "rank" else ", ".join(self.labels)
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """Its pictures come with it."""
         return ()

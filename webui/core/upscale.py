@@ -184,6 +184,17 @@ class Upscale:
         return ""
 
     @property
+    def summary(self) -> str:
+        """What it does, in no language: its upscalers, the first picture's size before and after,
+        how many others there are."""
+        second = (self.upscaler_2,) if self.has_second else ()
+        text = " + ".join((self.upscaler, *second))
+        if self.sizes:
+            (width, height), result = self.sizes[0], plan(self, *self.sizes[0]).result
+            text += f": {width}×{height} → {result[0]}×{result[1]}"
+        return f"{text} (+{self.count - 1})" if self.count > 1 else text
+
+    @property
     def has_second(self) -> bool:
         """Whether upscaler 2 is used."""
         return self.upscaler_2 != NONE and self.visibility > 0

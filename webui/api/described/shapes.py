@@ -110,6 +110,10 @@ _LISTED = {
     "error": either(ref("Error")),
     "images": listed(ref("Image")),
     "prompt": {**TEXT, "description": "How its prompt begins."},
+    "summary": {
+        **TEXT,
+        "description": "What lists show: that, or what is done where there is none.",
+    },
     "scores": listed(ref("Score")),
 }
 _WHOLE = {

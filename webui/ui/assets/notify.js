@@ -78,7 +78,7 @@ function showNotification(job) {
   if (!("Notification" in window) || Notification.permission !== "granted") return;
   const title = text(job.state === "failed" ? "notify_failed" : "notify_done");
   try {
-    const note = new Notification(title, { body: job.prompt, tag: job.id });
+    const note = new Notification(title, { body: job.summary, tag: job.id });
     note.onclick = () => {
       window.focus();
       note.close();

@@ -139,7 +139,7 @@ export class Queue {
       row = this.#makeRow(job, kind);
       this.#rows.set(job.id, row);
     }
-    const prompt = job.prompt || text("queue_no_prompt");
+    const prompt = job.summary || text("queue_no_prompt");
     setText(row.querySelector(".prompt"), prompt);
     setText(row.querySelector(".facts"), this.#facts(job));
     setAttribute(row, "aria-current", String(this.jobs.shown()?.id === job.id));
@@ -149,7 +149,7 @@ export class Queue {
   }
 
   #makeRow(job, kind) {
-    const prompt = job.prompt || text("queue_no_prompt");
+    const prompt = job.summary || text("queue_no_prompt");
     const show = make(
       "button",
       { type: "button", className: "show", "aria-label": text("queue_show", { prompt: prompt.slice(0, 80) }) },
