@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import threading
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.fakes.executor import FakeExecutor
 from tests.fakes.jobs import eventually
@@ -395,6 +397,24 @@ def test_a_batch_is_as_many_jobs_in_their_order(site: Site) -> None:
     assert (done.status_code, [j["state"] for j in done.json()["jobs"]]) == (200, ["done"] * 3)
 
 
+def test_a_batch_draws_over_pictures_too(site: Site) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (16, 16), "red").save(picture, "PNG")
+    sent = site.local.post("/api/v1/inputs", content=picture.getvalue()).json()["input"]["id"]
+    over = {**BODY, "init_image": sent, "denoising_strength": 0.4}
+    answer = site.local.post("/api/v1/batch", json={"requests": [BODY, over]})
+    assert answer.status_code == 202, answer.text
+    jobs = answer.json()["jobs"]
+    assert "init_image" not in jobs[0]["request"]
+    told = jobs[1]["request"]
+    assert (told["init_image"], told["denoising_strength"]) == (sent, 0.4)
+    site.queue.settle()
+    site.draw(jobs[0]["id"])
+    site.queue.settle()
+    spec = site.executor.running[jobs[1]["id"]]
+    assert [name for name, _ in spec.pictures] == [sent], "the worker is given the picture"
+
+
 BAD_BATCHES = [
     ({}, "requests"),
     ({"requests": []}, "requests"),
@@ -404,6 +424,8 @@ BAD_BATCHES = [
     ({"requests": [BODY, {"steps": 0}]}, "requests[1].steps"),
     ({"requests": [BODY, BODY, {"wdith": 64}]}, "requests[2].wdith"),
     ({"requests": [BODY, 5]}, "requests[1]"),
+    ({"requests": [BODY, {"init_image": "x", "hires": True}]}, "requests[1].hires"),
+    ({"requests": [BODY, {"mask": "x"}]}, "requests[1].mask"),
     ({"requests": [BODY, {"checkpoint": "broken"}]}, "requests[1]"),
 ]
 

@@ -15,7 +15,7 @@ from webui.api.native import PREFIX, answer, read_json
 from webui.api.views import job_view
 from webui.api.waiting import LONGEST_WAIT, Wait, ended
 from webui.core.errors import EaselError, InvalidRequest
-from webui.core.requests import DrawRequest, Img2Img, Txt2Img
+from webui.core.requests import DrawRequest, Img2Img, Txt2Img, drawn_from
 from webui.jobs import Once
 from webui.jobs.once import MAX_KEY_CHARS
 from webui.settings.presets import MAX_PRESET_CHARS, Presets
@@ -130,6 +130,7 @@ class Submit:
     async def batch(self, request: Request, key: Key = None) -> Response:
         """Submit up to 100 requests at once; answers at once with their jobs, in order.
 
+        Each is one of txt2img or, where it has an init_image, of img2img.
         All of them are checked first: when one is refused none is drawn, and field names its place
         and field, requests[2].width, counted from 0.
         """
@@ -158,7 +159,7 @@ def _said(replayed: bool) -> dict[str, str]:
     return {REPLAYED: "true"} if replayed else {}
 
 
-def _batch(values: Mapping[str, Any]) -> list[Txt2Img]:
+def _batch(values: Mapping[str, Any]) -> list[DrawRequest]:
     """The requests of a batch, each checked; ``InvalidRequest`` names the place of a bad one."""
     unknown = [name for name in values if name != "requests"]
     if unknown:
@@ -171,12 +172,12 @@ def _batch(values: Mapping[str, Any]) -> list[Txt2Img]:
     return [_request(one, place) for place, one in enumerate(given)]
 
 
-def _request(given: Any, place: int) -> Txt2Img:
+def _request(given: Any, place: int) -> DrawRequest:
     name = f"requests[{place}]"
     if not isinstance(given, dict):
         raise InvalidRequest(f"{name} is not an object with fields.", field=name)
     try:
-        return Txt2Img.from_mapping(given)
+        return drawn_from(given)
     except InvalidRequest as error:
         field = f"{name}.{error.field}" if error.field else name
         raise InvalidRequest(f"{name}: {error.message}", field=field) from None

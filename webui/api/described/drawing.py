@@ -53,9 +53,10 @@ _AXIS: Schema = {
     },
 }
 _NO: Schema = {"type": "boolean", "default": False}
+_DRAWING: Schema = {"anyOf": [ref("Txt2Img"), ref("Img2Img")]}
 _SWEEP = request(
     {
-        "request": ref("Txt2Img"),
+        "request": _DRAWING,
         "script": one_of(*SCRIPTS),
         "x": _AXIS,
         "y": _AXIS,
@@ -171,7 +172,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         },
         errors=(404, 409, 429, 507),
         body=request(
-            {"requests": listed(ref("Txt2Img"), minItems=1, maxItems=MAX_BATCH)},
+            {"requests": listed(_DRAWING, minItems=1, maxItems=MAX_BATCH)},
             required=("requests",),
         ),
         examples={"two": {"requests": [_SMALL, {**_SMALL, "prompt": "a blue square"}]}},
