@@ -82,6 +82,7 @@ def open_services(
             capacity=SHARED_JOBS if settings.jobs.batching == "shared" else 1,
             preview_every=settings.jobs.preview_every,
             limits=settings.limits,
+            start_size=inputs.size,
         )
         stack.callback(queue.close)
         yield Services(settings, catalog, library, queue, inputs, wildcards, completer)

@@ -42,6 +42,7 @@ from webui.client.steps import Patience
 from webui.core.errors import EaselError, InvalidRequest, StorageError
 from webui.services import Services
 from webui.settings import load_settings
+from webui.settings.sections import Limits
 
 SMALL: dict[str, Any] = {"width": 64, "height": 32, "steps": 2}
 ANN, BOB = ("ann", "right"), ("bob", "other")
@@ -157,6 +158,26 @@ def test_a_picture_is_drawn_over(easel: Easel, tmp_path: Path) -> None:
     assert drawn.getpixel((3, 30)) == COLOURS["blue"]
     assert "Denoising strength: 0.4" in job.images[0].infotext
     assert "Mask blur: 4" in job.images[0].infotext
+
+
+def test_what_is_put_back_into_a_large_picture_is_limited_as_that(
+    guarded: str, services: Services
+) -> None:
+    with Easel(guarded, user=BOB[0], password=BOB[1]) as bob:
+        sent = bob.upload(png((9, 9, 9), (4000, 3000)))
+        part = {**SMALL, "init_image": sent, "mask": sent, "inpaint_area": "Only masked"}
+        sentence = r"17 pictures at once, each .* \(4000×3000\), have 204 million pixels; .* 200"
+        with pytest.raises(Refused, match=sentence) as refused:
+            bob.submit(prompt="red", batch_size=17, **part)
+        assert refused.value.field == "batch_size"
+        services.queue.limits = Limits(waiting_megapixels=20, administrators=True)
+        try:
+            with pytest.raises(Refused, match=r"24\.0 megapixels"):
+                bob.submit(prompt="red", batch_count=2, **part)
+            whole = {**part, "inpaint_area": "Whole picture"}
+            assert bob.wait(bob.submit(prompt="red", batch_count=2, **whole)).state == "done"
+        finally:
+            services.queue.limits = Limits()
 
 
 def test_a_picture_is_sent_once_for_many_requests(easel: Easel) -> None:

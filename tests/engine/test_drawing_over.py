@@ -350,6 +350,17 @@ def test_only_the_part_around_the_mask_is_drawn_and_put_back(folder_model: Model
     assert np.abs(drawn[is_masked] - picture[is_masked]).mean() > 5
 
 
+def test_each_picture_of_a_batch_is_put_back(folder_model: ModelRef) -> None:
+    picture, mask = noise_picture(120, 200), np.zeros((120, 200), np.uint8)
+    mask[20:50, 100:140] = 255
+    over = Over(folder_model, a=picture, m=mask)
+    given = {**BASE, "batch_size": 2, "inpaint_area": "Only masked", "mask_blur": 0}
+    first, second = over.drawn(Img2Img(**given, init_image="a", mask="m"))
+    for drawn in (first, second):
+        assert np.array_equal(drawn[mask == 0], picture[mask == 0])
+    assert not np.array_equal(first, second)
+
+
 @pytest.mark.parametrize("content", ["original", "fill", "latent noise"])
 def test_a_mask_that_selects_nothing_changes_nothing(folder_model: ModelRef, content: str) -> None:
     picture, blank = noise_picture(), np.zeros((64, 64), np.uint8)

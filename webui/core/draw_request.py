@@ -23,6 +23,8 @@ from webui.core.samplers import (
 
 MAX_PIXELS = 2048 * 4096
 MAX_IMAGES = 1000
+CANDIDATES_AT_ONCE = 8
+"""Candidates for pictures that are drawn together, unless the batch itself is larger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,12 @@ class DrawRequest(GuidanceFields):
     def count(self) -> int:
         """How many pictures the request asks for."""
         return self.batch_count * self.batch_size
+
+    @property
+    def at_once(self) -> int:
+        """How many pictures are drawn together at most."""
+        most = max(self.batch_size, CANDIDATES_AT_ONCE) if self.best_of > 1 else self.batch_size
+        return min(most, self.count * self.best_of)
 
     @property
     def judged(self) -> bool:

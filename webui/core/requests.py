@@ -6,7 +6,8 @@ settings, widgets or globals. A change makes a new request (``dataclasses.replac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +44,10 @@ __all__ = [
     "drawn_from",
     "spent",
 ]
+
+
+MAX_MADE_AT_ONCE = 200_000_000
+"""Pixels of pictures that a batch gives back together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +87,36 @@ class Img2Img(ImageFields):
     def inputs(self) -> tuple[str, ...]:
         """The ids of the pictures it starts from."""
         return tuple(one for one in (self.init_image, self.mask) if one)
+
+    @property
+    def keeps_size(self) -> bool:
+        """Whether what is drawn is put back into the start picture, as large as that is."""
+        return keeps_size(self.mask, self.inpaint_area)
+
+    def check_made(self, start: tuple[int, int]) -> None:
+        """Refuse what would be too much in memory, where the start picture has that size."""
+        total = self.at_once * start[0] * start[1]
+        if self.keeps_size and total > MAX_MADE_AT_ONCE:
+            raise InvalidRequest(
+                f"{self.at_once} pictures at once, each as large as the start picture "
+                f"({start[0]}×{start[1]}), have {total // 1_000_000} million pixels; the most is "
+                f"{MAX_MADE_AT_ONCE // 1_000_000} million: choose a smaller batch or picture.",
+                field="best_of" if self.best_of > 1 else "batch_size",
+            )
+
+
+def keeps_size(mask: str, inpaint_area: str) -> bool:
+    """Whether pictures drawn over with that mask and area are as large as the start picture."""
+    return bool(mask) and inpaint_area == "Only masked"
+
+
+def made_size(request: DrawRequest, start: Callable[[str], tuple[int, int]]) -> tuple[int, int]:
+    """Width and height in pixels of the largest that a picture is while it is made: what is drawn,
+    or what it is put back into. ``start`` gives a start picture's size by its id."""
+    drawn = request.final_size
+    if not (isinstance(request, Img2Img) and request.keeps_size):
+        return drawn
+    return max(drawn, start(request.init_image), key=math.prod)
 
 
 def drawn_from(values: Mapping[str, Any]) -> Txt2Img | Img2Img:

@@ -28,7 +28,7 @@ from webui.core.sweep import at_once, drawing_order
 from webui.core.upscale import plan
 from webui.core.upscalers import NONE
 from webui.jobs.adapters import AdapterFinder, united
-from webui.library.inputs import Inputs
+from webui.library.inputs import Input, Inputs
 from webui.prompt.wildcard_lists import Wildcards
 from webui.prompt.wildcards import resolve, varies
 from webui.settings.sections import Upscaling
@@ -120,7 +120,8 @@ class Completer:
     def _filled(self, request: DrawRequest) -> tuple[DrawRequest, ModelRef]:
         model = self._catalog.resolve(request.checkpoint)
         self._catalog.model_hash(model)  # begun now, it is known by the time a picture is saved
-        width, height = self._size(request, model)
+        start = self._start(request) if isinstance(request, Img2Img) else None
+        width, height = _open_size(request, start, model)
         whole = replace(
             request,
             checkpoint=model.name,
@@ -129,6 +130,8 @@ class Completer:
             seed=resolve_seed(request.seed),
             variation_seed=resolve_seed(request.variation_seed),
         )
+        if isinstance(whole, Img2Img) and start is not None:
+            whole.check_made((start.width, start.height))
         return whole, model
 
     def _hires_upscaler(self, name: str) -> ModelRef | None:
@@ -140,11 +143,8 @@ class Completer:
         except NotFound as error:
             raise InvalidRequest(error.message, field="hires_upscaler") from None
 
-    def _size(self, request: DrawRequest, model: ModelRef) -> tuple[int, int]:
-        """What stands for sides that are left open: the size of the picture that is drawn over,
-        else the model's native size. ``NotFound`` when a picture is not kept (any more)."""
-        if not isinstance(request, Img2Img):
-            return model.native_size, model.native_size
+    def _start(self, request: Img2Img) -> Input:
+        """The picture that is drawn over; ``NotFound`` when that or the mask is not kept."""
         if self._inputs is None:
             raise NotFound("There are no pictures that this could start from.", field="init_image")
         if not request.init_image:
@@ -153,9 +153,7 @@ class Completer:
             )
         if request.mask:
             self._inputs.check(request.mask, field="mask")
-        found = self._inputs.check(request.init_image, field="init_image")
-        given = (request.width or 0, request.height or 0)
-        return own_size((found.width, found.height), given, MIN_SIDE, MAX_SIDE, MAX_PIXELS)
+        return self._inputs.check(request.init_image, field="init_image")
 
     def _judge(self, request: DrawRequest) -> ModelRef | None:
         """The CLIP model that scores what is drawn; refused here when there is none."""
@@ -165,6 +163,15 @@ class Completer:
         if not request.prompt.strip():
             raise InvalidRequest("CLIP needs a prompt to compare pictures with.", field=field)
         return find_clip(self._catalog.models_dir, field=field)
+
+
+def _open_size(request: DrawRequest, start: Input | None, model: ModelRef) -> tuple[int, int]:
+    """What stands for sides that are left open: the size of the picture that is drawn over, else
+    the model's native size."""
+    if start is None:
+        return model.native_size, model.native_size
+    given = (request.width or 0, request.height or 0)
+    return own_size((start.width, start.height), given, MIN_SIDE, MAX_SIDE, MAX_PIXELS)
 
 
 def singles(request: DrawRequest) -> list[DrawRequest]:

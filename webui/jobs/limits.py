@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -10,26 +11,50 @@ from typing import Any
 
 from webui.core.errors import InvalidRequest, TooMany
 from webui.core.measure import Measure
-from webui.core.requests import DrawRequest, Request, Series, Upscale
+from webui.core.requests import (
+    DrawRequest,
+    Img2Img,
+    Request,
+    Series,
+    Upscale,
+    keeps_size,
+    made_size,
+)
 from webui.core.results import Caller
 from webui.jobs.record import Job
 from webui.settings.sections import Limits
 
 _MAX_BUCKETS = 10_000  # users and addresses whose submissions are counted
+_COUNTED = "pictures × width × height, the start picture's where only what is masked is drawn"
 
 Start = Callable[[str], float]
 """How many seconds it takes until a waiting job, by its id, is likely to begin."""
+StartSize = Callable[[str], tuple[int, int]]
+"""Width and height of a start picture, by its id."""
+
+
+def not_known(_input_id: str) -> tuple[int, int]:
+    """No picture's size."""
+    return 0, 0
 
 
 class Limiter:
     """Says whether a caller may submit. Not thread-safe: the queue holds its lock.
 
     Every refusal names the limit, its value and what to do. ``limits`` may be replaced at any time.
+    ``start_size`` gives the size of a start picture by its id.
     """
 
-    def __init__(self, limits: Limits, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        start_size: StartSize = not_known,
+    ) -> None:
         self.limits = limits
         self._clock = clock
+        self._start_size = start_size
         self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
     def limits_for(self, caller: Caller) -> Limits | None:
@@ -83,7 +108,10 @@ class Limiter:
         limits = self.limits_for(caller)
         if limits is not None:
             _check_jobs(limits.waiting_jobs, len(requests), waiting, start)
-            _check_pixels(limits.waiting_megapixels, sum(map(pixels, requests)), waiting, start)
+            if limits.waiting_megapixels:
+                new = sum(pixels(one, self._start_size) for one in requests)
+                old = [(job, pixels(job.request, self._start_size)) for job in waiting if new]
+                _check_pixels(limits.waiting_megapixels, new, old, start)
 
 
 def _check_jobs(most: int, new: int, waiting: Sequence[Job], start: Start) -> None:
@@ -102,22 +130,22 @@ def _check_jobs(most: int, new: int, waiting: Sequence[Job], start: Start) -> No
         )
 
 
-def _check_pixels(most: int, new: int, waiting: Sequence[Job], start: Start) -> None:
-    if not most or not new:
+def _check_pixels(most: int, new: int, waiting: Sequence[tuple[Job, int]], start: Start) -> None:
+    if not new:
         return
     if new > most * 1_000_000:
         raise InvalidRequest(
-            f"This asks for {_mega(new)} megapixels (pictures × width × height) and you may have "
-            f"{most} waiting; ask for fewer or smaller pictures."
+            f"This asks for {_mega(new)} megapixels ({_COUNTED}) and you may have {most} waiting; "
+            "ask for fewer or smaller pictures."
         )
-    sizes = [pixels(job.request) for job in waiting]
+    sizes = [size for _, size in waiting]
     total = sum(sizes) + new
     if total <= most * 1_000_000:
         return
     raise TooMany(
-        f"With this you would have {_mega(total)} megapixels waiting (pictures × width × height) "
-        f"and may have {most}; try again when some of your jobs have begun.",
-        retry_after=start(waiting[_enough(sizes, total - most * 1_000_000)].id),
+        f"With this you would have {_mega(total)} megapixels waiting ({_COUNTED}) and may have "
+        f"{most}; try again when some of your jobs have begun.",
+        retry_after=start(waiting[_enough(sizes, total - most * 1_000_000)][0].id),
     )
 
 
@@ -134,23 +162,29 @@ def _mega(count: int) -> str:
     return f"{count / 1_000_000:.1f}"
 
 
-def pixels(request: Request) -> int:
-    """How many pixels a complete request draws, candidates included: pictures × width × height."""
+def pixels(request: Request, start_size: StartSize = not_known) -> int:
+    """How many pixels a complete request makes, candidates included: pictures × width × height,
+    those of the start picture where what is drawn is put back into it."""
     if isinstance(request, Measure):
         return 0
     if isinstance(request, Upscale):
         return request.pixels
     if isinstance(request, Series):
-        return sum(_cell_pixels(request.base, dict(cell)) for cell in request.cells)
-    width, height = request.final_size
-    return request.count * request.best_of * width * height
+        return sum(_cell_pixels(request.base, dict(cell), start_size) for cell in request.cells)
+    return request.count * request.best_of * math.prod(made_size(request, start_size))
 
 
-def _cell_pixels(base: DrawRequest, changes: Mapping[str, Any]) -> int:
+def _cell_pixels(base: DrawRequest, changes: Mapping[str, Any], start_size: StartSize) -> int:
     """Of one picture; only where it has a second pass its request is put together for that."""
     if changes.get("hires", getattr(base, "hires", False)):
         width, height = replace(base, **changes).final_size
     else:
         width = changes.get("width", base.width) or 0
         height = changes.get("height", base.height) or 0
-    return int(width) * int(height) * int(changes.get("best_of", base.best_of))
+    made = int(width) * int(height)
+    if isinstance(base, Img2Img):
+        names = ("init_image", "mask", "inpaint_area")
+        image, mask, area = (changes.get(name, getattr(base, name)) for name in names)
+        if keeps_size(mask, area):
+            made = max(made, math.prod(start_size(image)))
+    return made * int(changes.get("best_of", base.best_of))

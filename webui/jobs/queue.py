@@ -35,7 +35,7 @@ from webui.jobs.executor import (
 )
 from webui.jobs.journal import Journal
 from webui.jobs.keeping import Keep, Keeping, RoundOff
-from webui.jobs.limits import Limiter
+from webui.jobs.limits import Limiter, StartSize, not_known
 from webui.jobs.mailbox import Mailbox
 from webui.jobs.once import Once
 from webui.jobs.reader import QueueReader
@@ -59,9 +59,9 @@ class JobQueue(QueueReader):
     may submit jobs but not wait for them. ``capacity`` jobs draw at once. Every ``preview_every``
     steps a preview is asked for (0: none). A job that goes on ``stop_patience`` seconds after it
     was told to end has its worker restarted. Progress of a job is published every
-    ``progress_interval`` seconds at most. ``limits`` are what one user may have waiting and submit
-    (None: the settings' defaults). Of ended jobs the last ``keep_jobs`` are remembered, fewer where
-    they hold more than ``keep_images`` pictures. The queue closes ``journal`` and ``executor``.
+    ``progress_interval`` seconds at most. ``limits`` are what one user may have waiting and submit,
+    counted with the ``start_size`` of start pictures. Of ended jobs the last ``keep_jobs`` stay,
+    fewer with more than ``keep_images`` pictures. The queue closes ``journal`` and ``executor``.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class JobQueue(QueueReader):
         stop_patience: float = 60.0,
         progress_interval: float = 0.05,
         limits: Limits | None = None,
+        start_size: StartSize = not_known,
     ) -> None:
         events = EventLog()
         self.tally = Tally()
@@ -92,7 +93,7 @@ class JobQueue(QueueReader):
             stop_patience=stop_patience,
             progress_interval=progress_interval,
             tally=self.tally,
-            limiter=Limiter(limits or Limits()),
+            limiter=Limiter(limits or Limits(), start_size=start_size),
         )
         super().__init__(executor, desk, events)
         self._journal = journal

@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ MUCH = 4
 """So many times the bytes that are kept the folder never exceeds, whoever fills it: where jobs that
 have not ended start from that much, no more is taken."""
 
+_SIZES = 4096  # pictures whose sizes are remembered: those of an id never change
 _ID = re.compile(r"[0-9a-f]{64}")
 _UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, zlib.error, EOFError, KeyError,
                IndexError, TypeError, OverflowError, MemoryError, AttributeError)  # fmt: skip
@@ -75,6 +77,7 @@ class Inputs:
         self._kept_bytes = kept_bytes
         self._now = now
         self._in_use = in_use
+        self._sizes = lru_cache(_SIZES)(lambda name: _size(self._found(name, None)))
 
     def put(self, data: bytes, *, field: str | None = None) -> Input:
         """Keep a picture's file; ``field`` is the request's, for errors.
@@ -114,6 +117,13 @@ class Inputs:
             return path.read_bytes()
         except OSError:
             raise _gone(input_id, None) from None
+
+    def size(self, input_id: str) -> tuple[int, int]:
+        """The picture's width and height in pixels; (0, 0) when it is not kept (any more)."""
+        try:
+            return self._sizes(input_id)
+        except NotFound:
+            return 0, 0
 
     def path(self, input_id: str) -> Path:
         """Where the picture's PNG file is; ``NotFound`` when it is not kept (any more)."""

@@ -17,7 +17,7 @@ from tests.fakes.jobs import MODEL, Keeper, draw, make_queue, resolve
 from webui.core.errors import ErrorInfo, InvalidRequest, TooMany
 from webui.core.measure import Measure, Picture
 from webui.core.models import ModelRef
-from webui.core.requests import Request, Series
+from webui.core.requests import Img2Img, Request, Series
 from webui.core.results import LOCAL_CALLER, Caller, JobProgress
 from webui.jobs import ExecutorStatus, Job, JobQueue, Journal, WorkerLost
 from webui.jobs.estimate import TYPICAL, seconds_left, seconds_until, typical_seconds
@@ -76,6 +76,25 @@ def test_megapixels_are_pictures_times_size_and_candidates() -> None:
     )
     assert pixels(series) == 64 * 64 * (1 + 2 + 3)
     assert pixels(Measure(prompt="x", pictures=(Picture("1", "AAAA"),) * 2)) == 0
+
+
+def test_megapixels_are_the_start_pictures_where_only_its_masked_part_is_drawn() -> None:
+    sizes = {"large": (4000, 3000), "small": (32, 32)}
+
+    def size(name: str) -> tuple[int, int]:
+        return sizes[name]
+
+    part = Img2Img(width=64, height=64, init_image="large", mask="m", inpaint_area="Only masked")
+    assert pixels(part, size) == 12_000_000
+    assert pixels(replace(part, batch_count=3, best_of=2), size) == 6 * 12_000_000
+    for whole in ({"mask": ""}, {"inpaint_area": "Whole picture"}, {"init_image": "small"}):
+        assert pixels(replace(part, **whole), size) == 64 * 64
+    cells = ((), (("inpaint_area", "Whole picture"),), (("init_image", "small"), ("best_of", 2)))
+    assert pixels(Series(base=part, cells=cells), size) == 12_000_000 + 3 * 64 * 64
+    limiter = Limiter(Limits(waiting_megapixels=20), start_size=size)
+    limiter.check(ANN, [part], [], lambda _: 0.0)
+    with pytest.raises(InvalidRequest, match=r"24\.0 megapixels \(.*the start picture's where"):
+        limiter.check(ANN, [part, part], [], lambda _: 0.0)
 
 
 def test_the_refusal_for_megapixels_says_when_there_is_room() -> None:

@@ -168,6 +168,15 @@ def test_where_jobs_start_from_all_there_is_room_for_no_more_is_taken(tmp_path: 
     assert inputs.put(large)
 
 
+def test_a_pictures_size_is_known_without_reading_it_again(tmp_path: Path) -> None:
+    inputs = Inputs(tmp_path)
+    kept = inputs.put(file_of(picture()))
+    assert inputs.size(kept.id) == (6, 4)
+    assert inputs.size("0" * 64) == inputs.size("../etc/passwd") == (0, 0)
+    inputs.path(kept.id).unlink()
+    assert inputs.size(kept.id) == (6, 4), "those of an id never change"
+
+
 @pytest.mark.parametrize(
     ("most", "since", "gone"),
     [

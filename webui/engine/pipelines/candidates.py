@@ -8,14 +8,12 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from webui.core.draw_request import CANDIDATES_AT_ONCE
 from webui.core.messages import JobImage
 from webui.core.results import Pixels
 from webui.engine.clip.judge import ClipJudge
 from webui.engine.clip.scoring import cosines
 from webui.prompt.plan import plain_text
-
-AT_ONCE = 8
-"""Candidates drawn together, unless the batch itself is larger."""
 
 
 def rounds(pictures: range, best_of: int) -> list[range]:
@@ -25,7 +23,7 @@ def rounds(pictures: range, best_of: int) -> list[range]:
     what seeds count by, so a single picture is its own candidate.
     """
     first, end = pictures.start * best_of, pictures.stop * best_of
-    size = max(len(pictures), AT_ONCE) if best_of > 1 else len(pictures)
+    size = max(len(pictures), CANDIDATES_AT_ONCE) if best_of > 1 else len(pictures)
     return [range(start, min(start + size, end)) for start in range(first, end, size)]
 
 

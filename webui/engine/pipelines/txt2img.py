@@ -16,6 +16,7 @@ from torch import Tensor
 from webui.core.errors import EaselError, ErrorInfo, ModelError, describe
 from webui.core.messages import JobImage, JobPhase, JobPreview, JobSpec, JobStep
 from webui.core.requests import DrawRequest, Img2Img
+from webui.core.results import Pixels
 from webui.core.seeds import image_seed, resolve_seed
 from webui.core.upscalers import TILE, TILE_OVERLAP
 from webui.engine.adapters import AdapterSet, Called
@@ -308,6 +309,13 @@ class Txt2ImgDrawing:
         batch.drawing.add(index)
         self._studio.loop.add(run)
 
+    def _image(self, index: int, drawn: Pixels, seconds: float) -> JobImage:
+        """A finished picture, put back into what it was drawn over."""
+        pixels = drawn if self._source is None else self._source.finished(drawn)
+        seed = image_seed(self._request.seed, index, self._request.variation_strength)
+        place = index // self._request.best_of
+        return JobImage(self.spec.job_id, place, seed, pixels, seconds, None, index)
+
     def _finish(self, batch: Batch, model: Leased) -> None:
         """Decode the batch's latents and send the pictures, or put them before the jury."""
         if not batch.done:
@@ -315,18 +323,14 @@ class Txt2ImgDrawing:
         done, batch.done = sorted(batch.done.items()), {}
         latents, make_room = [one for _, one in done], self._studio.manager.release_unused
         pictures = decode(self._decoder(model), latents, make_room)
-        if self._source is not None:
-            pictures = [self._source.finished(one) for one in pictures]
         seconds = time.perf_counter() - batch.begun
-        images: list[JobImage] = []
-        for (index, _), pixels in zip(done, pictures, strict=True):
-            seed = image_seed(self._request.seed, index, self._request.variation_strength)
-            place = index // self._request.best_of
-            images.append(JobImage(self.spec.job_id, place, seed, pixels, seconds, None, index))
+        indices = [index for index, _ in done]
+        made = (self._image(*one, seconds) for one in zip(indices, pictures, strict=True))
         if self._jury is None:
-            for image in images:
+            for image in made:  # one by one: put back into a large picture each is large
                 self._studio.emit(image)
             return
+        images = list(made)
         scores = self._jury.scores([image.pixels for image in images])
         for image, score in zip(images, scores, strict=True):
             self._chosen.offer(image, score)
