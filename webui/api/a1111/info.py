@@ -111,8 +111,9 @@ def timestamp(time: float | None) -> str:
 
 def _strength(request: DrawRequest, asked: float) -> float:
     """What was drawn with where something was drawn over, else what was asked for."""
-    is_over = isinstance(request, Img2Img) or (isinstance(request, Txt2Img) and request.hires)
-    return request.denoising_strength if is_over else asked
+    if isinstance(request, Img2Img) or (isinstance(request, Txt2Img) and request.hires):
+        return request.denoising_strength
+    return asked
 
 
 def _picture(request: object, index: int) -> _Picture:
