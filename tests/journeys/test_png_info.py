@@ -10,6 +10,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.journeys.actions import control
 from tests.journeys.conftest import Open, Picture
+from tests.journeys.giving import give as hand
+from tests.journeys.giving import png_file
 from tests.journeys.test_accessibility import serious
 from tests.unit.metadata.pictures import hidden, png
 
@@ -116,18 +118,8 @@ def test_with_the_keyboard_a_text_is_read_and_copied(tab: Page, picture: Picture
 
 
 def test_a_picture_can_be_dropped_and_pasted(tab: Page) -> None:
-    data = list(png(parameters=TEXT))
-    give_event = """([kind, id, data]) => {
-        const transfer = new DataTransfer();
-        transfer.items.add(new File([new Uint8Array(data)], "a.png", { type: "image/png" }));
-        const init = { bubbles: true, cancelable: true };
-        const event = kind === "drop"
-            ? new DragEvent(kind, { ...init, dataTransfer: transfer })
-            : new ClipboardEvent(kind, { ...init, clipboardData: transfer });
-        document.getElementById(id).dispatchEvent(event);
-    }"""
-    for kind, target in (("drop", "easel_pnginfo_drop"), ("paste", "easel_pnginfo_text")):
-        tab.evaluate(give_event, [kind, target, data])
+    for kind, target in (("drop", "#easel_pnginfo_drop"), ("paste", "#easel_pnginfo_text")):
+        hand(kind, tab.locator(target), png_file(png(parameters=TEXT)))
         expect(state(tab)).to_contain_text("Written by Forge · 8 × 8 PNG")
         tab.locator("#easel_pnginfo_text").fill("only a prompt")
         tab.locator("#easel_pnginfo_read").click()

@@ -4,8 +4,8 @@
 import { address, ask } from "./api.js";
 import { byId, fillTexts, make, memory, setAttribute, setText, text, whenPresent } from "./dom.js";
 import { fitting, sizeFor } from "./form_size.js";
+import { takeChosen, takePictures } from "./intake.js";
 import { Painter } from "./painter.js";
-import { ownPicture, wantsDrop } from "./prompt_infotext.js";
 import { toast } from "./toasts.js";
 
 const MODES = ["img2img", "inpaint", "upload"];
@@ -232,14 +232,15 @@ export class StartPicture {
     const size = element.querySelector(".easel-brush-size input");
     size.value = painter.size;
     size.addEventListener("input", () => (painter.size = Number(size.value)));
-    for (const [input, put] of [[file, (one) => this.put(one)], [maskFile, (one) => this.#putMask(one)]]) {
-      input.addEventListener("change", () => {
-        if (input.files[0]) put(input.files[0]);
-        input.value = ""; // so that the same file can be chosen again
-      });
-    }
     element.addEventListener("keydown", (event) => this.#key(event));
-    this.#receive(element);
+    takeChosen(maskFile, ([mask]) => this.#putMask(mask));
+    takePictures(element, {
+      input: file,
+      take: ([picture], target) => {
+        const isMask = this.#mode === "upload" && this.parts.mask.contains(target);
+        return isMask ? this.#putMask(picture) : this.put(picture);
+      },
+    });
   }
 
   /** Ctrl+Z and Ctrl+Y (or Ctrl+Shift+Z) while painting. */
@@ -249,36 +250,6 @@ export class StartPicture {
     event.preventDefault();
     if (key === "y" || event.shiftKey) this.painter.redo();
     else this.painter.undo();
-  }
-
-  /** Pictures that are dropped here, or pasted while nothing else wants them. */
-  #receive(element) {
-    const mark = (on) => element.classList.toggle("easel-drop", on);
-    element.addEventListener("dragover", (event) => {
-      if (!wantsDrop(event)) return;
-      event.preventDefault();
-      event.dataTransfer.dropEffect = "copy";
-      mark(true);
-    });
-    element.addEventListener("dragleave", (event) => element.contains(event.relatedTarget) || mark(false));
-    element.addEventListener("drop", (event) => {
-      if (!wantsDrop(event)) return;
-      event.preventDefault();
-      mark(false);
-      const isMask = this.#mode === "upload" && this.parts.mask.contains(event.target);
-      const [dropped] = event.dataTransfer.files;
-      const url = event.dataTransfer.getData("text/uri-list").split("\n")[0];
-      this.#try(async () => {
-        const file = dropped ?? (await ownPicture(url));
-        await (isMask ? this.#putMask(file) : this.put(file));
-      });
-    });
-    document.addEventListener("paste", (event) => {
-      const [pasted] = event.clipboardData?.files ?? [];
-      if (!pasted || event.defaultPrevented || !element.checkVisibility() || event.target.closest?.("textarea, dialog")) return;
-      event.preventDefault();
-      this.put(pasted);
-    });
   }
 
   #show() {
