@@ -1,7 +1,7 @@
 // The Extras tab: pictures go to the server, a job enlarges them, and what it made is shown beside what it began with.
 
 import { address, ask } from "./api.js";
-import { byId, fillTexts, make, memory, setAttribute, setText, text, whenPresent } from "./dom.js";
+import { byId, fillTexts, make, memory, phrase, setAttribute, setText, text, whenPresent } from "./dom.js";
 import { ownPicture, takePictures } from "./intake.js";
 import { ended, percentOf } from "./jobs.js";
 import { openTab } from "./library_actions.js";
@@ -269,7 +269,7 @@ function before(job, image) {
 
 /** Put names into a list; of `wanted` the first that is among them is chosen. */
 function choose(select, names, wanted) {
-  select.replaceChildren(...names.map((name) => make("option", { value: name, textContent: name })));
+  select.replaceChildren(...names.map((name) => make("option", { value: name, textContent: phrase(name) })));
   select.value = wanted.find((name) => names.includes(name)) ?? names[0];
   setAttribute(select, "data-ready", "");
 }

@@ -5,7 +5,7 @@
 // The same event tells what is in the controls, whenever somebody has changed one.
 
 import { ask } from "./api.js";
-import { byId, forms, memory, setAttribute, text, whenPresent } from "./dom.js";
+import { byId, forms, memory, phrase, setAttribute, text, whenPresent } from "./dom.js";
 import { toast } from "./toasts.js";
 
 const KEEP = { __type__: "update" }; // what tells Gradio to leave a control as it is
@@ -120,7 +120,7 @@ export class Form extends EventTarget {
   #listed(name, { files, default: usual }, wanted) {
     const names = this.#options[files];
     const value = names.includes(wanted) ? wanted : usual;
-    return { ...KEEP, choices: names.map((n) => [n, n]), ...(this.#typed.has(name) ? {} : { value }) };
+    return { ...KEEP, choices: names.map((n) => [phrase(n), n]), ...(this.#typed.has(name) ? {} : { value }) };
   }
 
   /** The chosen checkpoint's native size, unless the size is one that somebody typed. */
