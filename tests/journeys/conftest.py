@@ -33,6 +33,7 @@ FULL_VIEW = """try {
 
 Open = Callable[..., Page]
 Picture = Callable[[Page, str], None]
+LetGo = Callable[[], None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,6 +54,14 @@ def browser(chromium_path: str) -> Iterator[Browser]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running(tmp_path_factory.mktemp("easel")) as server:
         yield server
+
+
+@pytest.fixture
+def let_go(server: Server) -> Iterator[LetGo]:
+    """Lets the server's jobs with ``!hold`` in their prompt go on, which stand still until then: a
+    test sees what it waits for, however slow the machine is."""
+    yield server.let_go
+    server.hold()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -16,7 +17,7 @@ from tests.journeys.actions import (
     wait_progress,
     wait_state,
 )
-from tests.journeys.conftest import Open, Picture, wait_usable
+from tests.journeys.conftest import LetGo, Open, Picture, wait_usable
 from tests.journeys.serving import Server
 
 SHIFTS = """
@@ -65,11 +66,13 @@ WHERE = """() => {
 
 @pytest.mark.parametrize(("width", "height"), [(96, 64), (64, 128)])
 def test_the_stage_has_the_pictures_shape_from_the_start(
-    page: Page, width: int, height: int
+    page: Page, let_go: LetGo, width: int, height: int
 ) -> None:
-    fill(page, prompt="!slow red", width=width, height=height, steps=60)
+    fill(page, prompt="!hold red", width=width, height=height, steps=20)
     page.evaluate(WHERE)
     generate(page)
+    page.wait_for_function("window.where.easel_preview.length > 0")
+    let_go()
     wait_state(page, "done")
     page.wait_for_function("window.where.easel_picture.length > 0")
     where = page.evaluate("window.where")
@@ -93,11 +96,12 @@ def test_nothing_jumps_while_pictures_arrive(context: BrowserContext, open_page:
     assert sum(value for value, *_ in shifts) < 0.01, shifts
 
 
-def test_the_title_tells_how_far_it_is(page: Page) -> None:
+def test_the_title_tells_how_far_it_is(page: Page, let_go: LetGo) -> None:
     assert page.title() == "Easel"
-    fill(page, prompt="!slow red", steps=40)
+    fill(page, prompt="!hold red", steps=4)
     generate(page)
-    page.wait_for_function(r"/^[1-9]\d? % – Easel$/.test(document.title)")
+    expect(page).to_have_title(re.compile(r"^[1-9]\d? % – Easel$"))
+    let_go()
     wait_state(page, "done")
     expect(page).to_have_title("Easel")
 
@@ -121,8 +125,9 @@ def test_sound_and_notification_when_wanted_and_nobody_looks(
     expect(page).to_have_title("Done – Easel")
     page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
     expect(page).to_have_title("Easel")
-    fill(page, prompt="red", steps=2)
+    fill(page, prompt="red", steps=2, seed=91)
     generate(page)
+    expect(page.locator("#easel_infotext")).to_contain_text("Seed: 91")
     wait_state(page, "done")
     assert len(page.evaluate("told")) == 1  # somebody looks
 
