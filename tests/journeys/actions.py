@@ -21,6 +21,17 @@ def fill(page: Page, tab: str = "txt2img", /, **values: object) -> None:
         control(page, name, tab).fill(str(value))
 
 
+def wait_remembered(page: Page, tab: str = "txt2img", /, **values: object) -> None:
+    """Until the browser has stored these values of the form, as numbers and texts by field name."""
+    page.wait_for_function(
+        """([key, values]) => {
+            const kept = JSON.parse(localStorage.getItem(key) ?? "{}");
+            return Object.entries(values).every(([name, value]) => kept[name] === value);
+        }""",
+        arg=[f"easel.form.{tab}", values],
+    )
+
+
 def generate(page: Page, tab: str = "txt2img") -> None:
     page.locator(f"#{tab}_generate").click()
 
