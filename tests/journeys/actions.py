@@ -63,6 +63,13 @@ def expect_toast(page: Page, text: str) -> None:
     expect(page.locator("#txt2img_generate")).to_be_enabled()
 
 
+def expect_note(page: Page, text: str) -> None:
+    """A message that contains ``text`` and goes by itself is shown, or was since the page came."""
+    page.wait_for_function(
+        "text => window.shownNotes.some((note) => note.includes(text))", arg=text, timeout=DONE_MS
+    )
+
+
 def shown_picture(page: Page) -> Locator:
     """The large picture in the result pane."""
     return page.locator("#easel_picture img")

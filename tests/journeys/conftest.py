@@ -31,6 +31,14 @@ FULL_VIEW = """try {
     if (!localStorage.getItem("easel.view")) localStorage.setItem("easel.view", '"full"');
 } catch {}"""
 
+# The texts of messages that go by themselves, from the first: a slow test may look too late.
+NOTES = """window.shownNotes = [];
+new MutationObserver(() => {
+    for (const { textContent } of document.querySelectorAll(".easel-toast > span")) {
+        if (!window.shownNotes.includes(textContent)) window.shownNotes.push(textContent);
+    }
+}).observe(document, { subtree: true, childList: true, characterData: true });"""
+
 Open = Callable[..., Page]
 Picture = Callable[[Page, str], None]
 LetGo = Callable[[], None]
@@ -70,6 +78,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
     context.set_default_timeout(STEP_MS)
     context.add_init_script(FULL_VIEW)
+    context.add_init_script(NOTES)
     problems: list[str] = []
     context.on("request", lambda request: problems.extend(foreign(request.url)))
     context.on("weberror", lambda error: problems.append(f"script error: {error.error}"))

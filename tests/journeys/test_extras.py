@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from tests.journeys.actions import expect_note
 from tests.journeys.conftest import Open, Picture
 from tests.journeys.giving import give, png_file
 from tests.journeys.serving import Server
@@ -63,9 +64,7 @@ def test_pictures_are_enlarged_and_compared(
     expect(tab.locator("#easel_extras_problems")).to_contain_text("convert-upscaler old.pth")
     start = tab.get_by_role("button", name="Upscale", exact=True)
     start.click()
-    expect(
-        tab.get_by_role("status").filter(has_text="Choose a picture first.").first
-    ).to_be_visible()
+    expect_note(tab, "Choose a picture first.")
     files = [tmp_path / f"{number}.png" for number in range(3)]
     files[0].write_bytes(png(parameters=TEXT))
     for number, file in enumerate(files[1:], start=1):

@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.journeys.actions import (
     average_colour,
     control,
+    expect_note,
     fill,
     generate,
     shown_picture,
@@ -145,9 +146,7 @@ def test_a_refused_notification_stays_off(context: BrowserContext, open_page: Op
     page = open_page()
     page.locator("#easel_queue_open").click()
     page.get_by_label("Show a notification").click()
-    expect(
-        page.get_by_role("status").filter(has_text="does not allow notifications")
-    ).to_be_visible()
+    expect_note(page, "does not allow notifications")
     expect(page.get_by_label("Show a notification")).not_to_be_checked()
 
 
@@ -176,7 +175,7 @@ def test_copy_the_picture_itself(context: BrowserContext, page: Page) -> None:
     generate(page)
     wait_state(page, "done")
     page.locator("#easel_copy_picture").click()
-    expect(page.get_by_role("status").filter(has_text="Picture copied.")).to_be_visible()
+    expect_note(page, "Picture copied.")
     copied = page.evaluate(
         """async () => {
             const [item] = await navigator.clipboard.read();

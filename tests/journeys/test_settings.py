@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.journeys.actions import control, fill, wait_remembered
+from tests.journeys.actions import control, expect_note, fill, wait_remembered
 from tests.journeys.conftest import FULL_VIEW, STEP_MS, Picture, wait_usable
 from tests.journeys.serving import Server, running, write_checkpoint
 
@@ -132,7 +132,7 @@ def test_what_needs_a_restart_says_so(settings: Page) -> None:
     field(settings, "jobs_batching").select_option("shared")
     expect(row(settings, "jobs_batching")).to_contain_text("Counts from the next start on")
     save(settings)
-    expect(settings.get_by_role("status").filter(has_text="Start Easel anew")).to_be_visible()
+    expect_note(settings, "Start Easel anew")
     expect(row(settings, "jobs_batching")).to_contain_text("start Easel anew for this to count")
     field(settings, "jobs_batching").select_option("exact")
     save(settings)
