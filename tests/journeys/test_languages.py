@@ -103,7 +103,7 @@ def test_choices_are_named_in_chinese_and_meant_as_ever(
     fill(chinese, "img2img", prompt="红色的圆", steps=1)
     with chinese.expect_response("**/api/v1/img2img") as posted:
         generate(chinese, "img2img")
-    request = posted.value.request.post_data_json
+    request = json.loads(posted.value.request.post_data or "{}")
     asked = {name: request[name] for name in ("resize_mode", "masked_content", "inpaint_area")}
     assert asked == {
         "resize_mode": "Crop and resize",

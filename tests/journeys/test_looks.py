@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.journeys.actions import fill, generate, wait_state
 from tests.journeys.conftest import FULL_VIEW, STEP_MS, Open, wait_usable
@@ -134,7 +134,7 @@ DRAWS = pytest.mark.skipif("EASEL_LOOKS" not in os.environ, reason="draws the do
 STATE = "async (id) => (await (await fetch(`api/v1/jobs/${id}`)).json()).state === 'done'"
 DONE = "document.documentElement.dataset.easelState === 'done'"
 DRAW_MS = 600_000
-DESK = {"width": 1440, "height": 900}
+DESK: ViewportSize = {"width": 1440, "height": 900}
 
 
 @pytest.fixture(scope="module")

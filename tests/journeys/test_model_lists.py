@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def test_an_upscaler_that_came_later_is_offered(open_page: Open, late: Path) -> 
     page.get_by_label("Hires. fix", exact=True).check()
     with page.expect_response("**/api/v1/txt2img") as posted:
         generate(page)
-    assert posted.value.request.post_data_json["hires_upscaler"] == NAME
+    request = json.loads(posted.value.request.post_data or "{}")
+    assert request["hires_upscaler"] == NAME
     assert posted.value.ok
     page.reload()
     wait_usable(page)
