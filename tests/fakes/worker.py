@@ -3,7 +3,9 @@
 The picture is the first colour named in the prompt, else one made of prompt and seed. Words in the
 prompt make it misbehave: ``!fail`` (the job fails), ``!die`` (the process ends in the second step),
 ``!die-once`` (in the first attempt only), ``!hang`` (it never answers again), ``!raise`` (its code
-lets an exception out), ``!garbage`` (it writes nonsense to its stdout), ``!slow`` (0.05 s a step).
+lets an exception out), ``!garbage`` (it writes nonsense to its stdout), ``!slow`` (0.05 s a step),
+``!hold`` (it stands still in the middle of each picture until the file exists that the environment
+names as ``FAKE_WORKER_GO``; it can be skipped and interrupted meanwhile).
 
     python -m tests.fakes.worker --step-seconds 0.01
 """
@@ -21,6 +23,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO, cast
 
 from webui.core import wire
@@ -58,6 +61,7 @@ COLOURS = {
     "black": (0, 0, 0),
     "white": (255, 255, 255),
 }
+GO = Path(os.environ.get("FAKE_WORKER_GO", "."))
 Emit = Callable[[WorkerEvent], None]
 
 
@@ -161,8 +165,8 @@ class Worker:
     def tick(self) -> bool:
         if not self._runs:
             return False
-        slow = any("!slow" in run.words for run in self._runs.values())
-        time.sleep(0.05 if slow else self._step_seconds)
+        words = {word for run in self._runs.values() for word in run.words}
+        time.sleep(0.05 if words & {"!slow", "!hold"} else self._step_seconds)
         for run in list(self._runs.values()):
             self._advance(run)
         return True
@@ -178,6 +182,8 @@ class Worker:
         if run.stop == "skip":
             run.stop = ""
             self._next_batch(run)
+            return
+        if "!hold" in run.words and run.step == request.steps // 2 and not GO.exists():
             return
         run.step += 1
         run.forwards += 1

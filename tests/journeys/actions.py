@@ -21,6 +21,17 @@ def fill(page: Page, tab: str = "txt2img", /, **values: object) -> None:
         control(page, name, tab).fill(str(value))
 
 
+def wait_remembered(page: Page, tab: str = "txt2img", /, **values: object) -> None:
+    """Until the browser has stored these values of the form, as numbers and texts by field name."""
+    page.wait_for_function(
+        """([key, values]) => {
+            const kept = JSON.parse(localStorage.getItem(key) ?? "{}");
+            return Object.entries(values).every(([name, value]) => kept[name] === value);
+        }""",
+        arg=[f"easel.form.{tab}", values],
+    )
+
+
 def generate(page: Page, tab: str = "txt2img") -> None:
     page.locator(f"#{tab}_generate").click()
 
@@ -50,6 +61,13 @@ def expect_toast(page: Page, text: str) -> None:
     """An error that contains ``text`` is shown, and Generate can be pressed."""
     expect(page.get_by_role("alert").filter(has_text=text).first).to_be_visible()
     expect(page.locator("#txt2img_generate")).to_be_enabled()
+
+
+def expect_note(page: Page, text: str) -> None:
+    """A message that contains ``text`` and goes by itself is shown, or was since the page came."""
+    page.wait_for_function(
+        "text => window.shownNotes.some((note) => note.includes(text))", arg=text, timeout=DONE_MS
+    )
 
 
 def shown_picture(page: Page) -> Locator:

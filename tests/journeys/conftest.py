@@ -31,8 +31,17 @@ FULL_VIEW = """try {
     if (!localStorage.getItem("easel.view")) localStorage.setItem("easel.view", '"full"');
 } catch {}"""
 
+# The texts of messages that go by themselves, from the first: a slow test may look too late.
+NOTES = """window.shownNotes = [];
+new MutationObserver(() => {
+    for (const { textContent } of document.querySelectorAll(".easel-toast > span")) {
+        if (!window.shownNotes.includes(textContent)) window.shownNotes.push(textContent);
+    }
+}).observe(document, { subtree: true, childList: true, characterData: true });"""
+
 Open = Callable[..., Page]
 Picture = Callable[[Page, str], None]
+LetGo = Callable[[], None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,11 +65,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
+def let_go(server: Server) -> Iterator[LetGo]:
+    """Lets the server's jobs with ``!hold`` in their prompt go on, which stand still until then: a
+    test sees what it waits for, however slow the machine is."""
+    yield server.let_go
+    server.hold()
+
+
+@pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser's profile; fails the test when a page asks another host or raises an error."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
     context.set_default_timeout(STEP_MS)
     context.add_init_script(FULL_VIEW)
+    context.add_init_script(NOTES)
     problems: list[str] = []
     context.on("request", lambda request: problems.extend(foreign(request.url)))
     context.on("weberror", lambda error: problems.append(f"script error: {error.error}"))

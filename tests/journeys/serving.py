@@ -60,6 +60,23 @@ class Server:
         """End it as Ctrl+C would."""
         self._end(signal.SIGINT)
 
+    @property
+    def go(self) -> Path:
+        """The file that jobs with ``!hold`` in their prompt wait for."""
+        return self.folder / "go"
+
+    def let_go(self) -> None:
+        """Let what holds go on."""
+        self.go.touch()
+
+    def hold(self) -> None:
+        """Let whatever there is to draw be drawn; what comes then holds again."""
+        self.let_go()
+        end = time.monotonic() + START_SECONDS
+        while self._busy() and time.monotonic() < end:
+            time.sleep(0.05)
+        self.go.unlink()
+
     def pictures(self) -> list[Path]:
         """The saved pictures, oldest first."""
         found = [p for p in self.outputs.rglob("*") if p.suffix == ".png"]
@@ -82,7 +99,13 @@ class Server:
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("EASEL_", "GRADIO_"))}
-        return {**kept, "EASEL_WORKER_MODULE": self.worker, "PYTHONPATH": str(ROOT)}
+        own = {"EASEL_WORKER_MODULE": self.worker, "FAKE_WORKER_GO": str(self.go)}
+        return {**kept, **own, "PYTHONPATH": str(ROOT)}
+
+    def _busy(self) -> bool:
+        with urllib.request.urlopen(f"{self.url}/api/v1/status") as answer:
+            counts = json.load(answer)["queue"]
+        return bool(counts["running"] or counts["queued"])
 
     def _answers(self) -> bool:
         try:

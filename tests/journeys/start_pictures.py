@@ -8,12 +8,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-DROP = """([id, data]) => {
-    const dataTransfer = new DataTransfer();
-    dataTransfer.items.add(new File([new Uint8Array(data)], "a.png", { type: "image/png" }));
-    const init = { bubbles: true, cancelable: true, dataTransfer };
-    document.getElementById(id).dispatchEvent(new DragEvent("drop", init));
-}"""
+from tests.journeys.giving import give, png_file
 
 
 def as_png(pixels: np.ndarray) -> bytes:
@@ -32,7 +27,7 @@ def start_picture(page: Page) -> Locator:
 
 
 def drop(page: Page, data: bytes) -> None:
-    page.evaluate(DROP, ["img2img_image", list(data)])
+    give("drop", page.locator("#img2img_image"), png_file(data))
     expect(start_picture(page)).to_be_visible()
 
 

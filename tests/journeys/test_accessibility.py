@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.journeys.actions import fill, generate, wait_state
-from tests.journeys.conftest import Open
+from tests.journeys.conftest import LetGo, Open
 
 SERIOUS = ("serious", "critical")
 RULES = {"resultTypes": ["violations"]}
@@ -106,9 +106,9 @@ def test_skip_links(page: Page) -> None:
     expect(page.locator("#easel_results_title")).to_be_focused()
 
 
-def test_who_wants_no_motion_gets_none(page: Page) -> None:
+def test_who_wants_no_motion_gets_none(page: Page, let_go: LetGo) -> None:
     page.emulate_media(reduced_motion="reduce")
-    fill(page, prompt="!slow red", steps=60)
+    fill(page, prompt="!hold red", steps=4)
     generate(page)
     wait_state(page, "running")
     page.locator("#easel_queue_open").click()
@@ -119,4 +119,4 @@ def test_who_wants_no_motion_gets_none(page: Page) -> None:
     assert moving == []
     page.keyboard.press("Escape")
     page.evaluate("document.getElementById('txt2img_interrupt').click()")
-    wait_state(page, "cancelled", "done")
+    wait_state(page, "cancelled")

@@ -15,11 +15,12 @@ from tests.journeys.actions import (
     wait_progress,
     wait_state,
 )
-from tests.journeys.conftest import Picture
+from tests.journeys.conftest import LetGo, Picture
 from tests.journeys.serving import Server
 from webui.metadata import read_infotext
 
 SLOW = "!slow a red circle"
+HELD = "!hold a red circle"  # drawn to its middle, and on when it is let go
 FINISHED = "#txt2img_gallery button:not(:disabled)"
 COUNT_FINISHED = """selector => {
     const seen = (window.seenCounts = [0]);
@@ -32,15 +33,18 @@ COUNT_FINISHED = """selector => {
 test that looks now and then may miss one."""
 
 
-def test_a_prompt_becomes_a_picture(page: Page, server: Server, picture: Picture) -> None:
+def test_a_prompt_becomes_a_picture(
+    page: Page, server: Server, let_go: LetGo, picture: Picture
+) -> None:
     expect(page.locator("#easel_hint")).to_be_visible()
     before = len(server.pictures())
-    fill(page, prompt=SLOW, neg_prompt="blue", steps=30, seed=7)
+    fill(page, prompt=HELD, neg_prompt="blue", steps=30, seed=7)
     generate(page)
     wait_progress(page)
     expect(page.locator("#easel_detail")).to_contain_text("of 30")
     expect(page.locator("#easel_preview")).to_be_visible()
     picture(page, "draw-running")
+    let_go()
     wait_state(page, "done")
     expect(shown_picture(page)).to_be_visible()
     red, green, blue = average_colour(shown_picture(page))
@@ -118,18 +122,20 @@ def test_interrupt_keeps_what_is_finished(page: Page, server: Server) -> None:
     wait_state(page, "done")
 
 
-def test_skip_goes_on_with_the_next_batch(page: Page) -> None:
-    fill(page, prompt=SLOW, steps=60, batch_count=2, seed=10)
+def test_skip_goes_on_with_the_next_batch(page: Page, let_go: LetGo) -> None:
+    fill(page, prompt=HELD, steps=4, batch_count=2, seed=10)
     generate(page)
     wait_progress(page)
     page.locator("#txt2img_skip").click()
+    expect(page.locator("#easel_detail")).to_contain_text("2 of 2")
+    let_go()
     wait_state(page, "done")
     expect(page.locator("#easel_infotext")).to_contain_text("Seed: 11")
     expect(page.locator("#easel_state")).to_contain_text("Done in")
 
 
-def test_jobs_wait_in_line(page: Page) -> None:
-    fill(page, prompt=SLOW, steps=40)
+def test_jobs_wait_in_line(page: Page, let_go: LetGo) -> None:
+    fill(page, prompt=HELD, steps=4)
     generate(page)
     wait_progress(page)
     fill(page, prompt="blue", steps=2)

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from tests.journeys.actions import expect_note
 from tests.journeys.conftest import Open, Picture
+from tests.journeys.giving import give, png_file
 from tests.journeys.serving import Server
 from tests.journeys.test_accessibility import serious
 from tests.unit.metadata.pictures import png
@@ -62,9 +64,7 @@ def test_pictures_are_enlarged_and_compared(
     expect(tab.locator("#easel_extras_problems")).to_contain_text("convert-upscaler old.pth")
     start = tab.get_by_role("button", name="Upscale", exact=True)
     start.click()
-    expect(
-        tab.get_by_role("status").filter(has_text="Choose a picture first.").first
-    ).to_be_visible()
+    expect_note(tab, "Choose a picture first.")
     files = [tmp_path / f"{number}.png" for number in range(3)]
     files[0].write_bytes(png(parameters=TEXT))
     for number, file in enumerate(files[1:], start=1):
@@ -139,15 +139,7 @@ def test_other_parts_of_the_page_send_pictures_here(open_page: Open, server: Ser
 
 def test_to_a_size_by_drop_and_what_fails_is_said(tab: Page, picture: Picture) -> None:
     state = tab.locator("#easel_extras_state")
-    tab.evaluate(
-        """(data) => {
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([new Uint8Array(data)], "a.png", { type: "image/png" }));
-            const init = { bubbles: true, cancelable: true, dataTransfer: transfer };
-            document.getElementById("easel_extras_drop").dispatchEvent(new DragEvent("drop", init));
-        }""",
-        list(png()),
-    )
+    give("drop", tab.locator("#easel_extras_drop"), png_file(png()))
     expect(tab.locator("#easel_extras_pictures li")).to_have_count(1)
     form(tab).get_by_label("Scale to").check()
     form(tab).get_by_label("Width").fill("48")

@@ -68,7 +68,7 @@ def test_a_prompt_becomes_a_picture_and_a_file(
     easel: RealServer, open_page: Open, picture: Picture
 ) -> None:
     page = open_page(easel)
-    fill(page, prompt="a red circle on a white background", seed=1)
+    fill(page, prompt="a red circle on a white background", seed=1, steps=8)
     assert control(page, "width").input_value() == "128"
     generate(page)
     wait_done(page)

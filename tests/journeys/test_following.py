@@ -16,10 +16,11 @@ from tests.journeys.actions import (
     wait_progress,
     wait_state,
 )
-from tests.journeys.conftest import Open, Picture, wait_usable
+from tests.journeys.conftest import LetGo, Open, Picture, wait_usable
 from tests.journeys.serving import running
 
 SLOW = "!slow a red circle"
+HELD = "!hold a red circle"  # drawn to its middle, and on when it is let go
 NO_SOCKETS = """
 window.WebSocket = class {
   constructor() { setTimeout(() => this.onclose?.(new CloseEvent("close")), 5); }
@@ -28,16 +29,17 @@ window.WebSocket = class {
 """
 
 
-def test_reload_during_a_run(page: Page) -> None:
-    fill(page, prompt=SLOW, steps=80, seed=5)
+def test_reload_during_a_run(page: Page, let_go: LetGo) -> None:
+    fill(page, prompt=HELD, steps=20, seed=5)
     generate(page)
     wait_progress(page)
     page.reload()
     wait_usable(page)
     wait_state(page, "running")
-    expect(page.locator("#easel_detail")).to_contain_text("of 80")
+    expect(page.locator("#easel_detail")).to_contain_text("of 20")
     expect(page.locator("#easel_preview")).to_be_visible()
-    expect(page.locator("#txt2img_prompt textarea")).to_have_value(SLOW)
+    expect(page.locator("#txt2img_prompt textarea")).to_have_value(HELD)
+    let_go()
     wait_state(page, "done")
     expect(page.locator("#easel_infotext")).to_contain_text("Seed: 5")
     page.reload()
@@ -46,10 +48,10 @@ def test_reload_during_a_run(page: Page) -> None:
     expect(page.locator("#easel_infotext")).to_contain_text("Seed: 5")
 
 
-def test_two_tabs_show_the_same(open_page: Open) -> None:
+def test_two_tabs_show_the_same(open_page: Open, let_go: LetGo) -> None:
     first = open_page()
     second = open_page()
-    fill(first, prompt=SLOW, steps=50)
+    fill(first, prompt=HELD, steps=20)
     generate(first)
     wait_progress(second)
     expect(second.locator("#easel_preview")).to_be_visible()
@@ -62,13 +64,16 @@ def test_two_tabs_show_the_same(open_page: Open) -> None:
         expect(tab.locator("#easel_infotext")).to_contain_text("Seed: 77")
 
 
-def test_long_polling_where_no_socket_opens(context: BrowserContext, open_page: Open) -> None:
+def test_long_polling_where_no_socket_opens(
+    context: BrowserContext, open_page: Open, let_go: LetGo
+) -> None:
     context.add_init_script(NO_SOCKETS)
     page = open_page()
-    fill(page, prompt=SLOW, steps=40, seed=4)
+    fill(page, prompt=HELD, steps=20, seed=4)
     generate(page)
     wait_progress(page)
     expect(page.locator("#easel_preview")).to_be_visible()
+    let_go()
     wait_state(page, "done")
     expect(page.locator("#easel_infotext")).to_contain_text("Seed: 4")
     expect(page.locator("#easel_banner")).to_be_hidden()
@@ -98,12 +103,11 @@ def test_failed_job_says_why(page: Page, prompt: str, picture: Picture) -> None:
 def test_job_that_fails_before_the_page_knows_of_it_says_why(page: Page, told: str) -> None:
     def late(route: Route) -> None:
         answer = route.fetch()
-        page.wait_for_timeout(700)
         body = answer.json()
-        if told == "failed":
-            own = page.request.get(f"{page.url}api/v1/jobs/{body['job']['id']}")
-            body["job"] = own.json()
-        body["job"]["state"] = told
+        own = {"state": ""}
+        while own["state"] != "failed":
+            own = page.request.get(f"{page.url}api/v1/jobs/{body['job']['id']}").json()
+        body["job"] = {**(own if told == "failed" else body["job"]), "state": told}
         route.fulfill(response=answer, json=body)
 
     page.route("**/api/v1/txt2img", late)
@@ -125,7 +129,7 @@ def test_server_killed_during_a_run(tmp_path: Path, open_page: Open, picture: Pi
         generate(page)
         expect_toast(page, "does not answer")
         server.start()
-        expect(page.locator("#easel_banner")).to_be_hidden(timeout=15000)
+        expect(page.locator("#easel_banner")).to_be_hidden()
         wait_state(page, "done")
         expect(page.locator("#easel_infotext")).to_contain_text("Seed: 6")
         fill(page, prompt="green", steps=2)

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.actions import control, expect_toast, fill, generate, wait_state
+from tests.journeys.actions import (
+    control,
+    expect_toast,
+    fill,
+    generate,
+    wait_remembered,
+    wait_state,
+)
 from tests.journeys.conftest import Open, Picture, wait_usable
 from tests.journeys.serving import Server, running
 
@@ -144,8 +151,7 @@ def test_brackets_without_partner_are_underlined(page: Page, picture: Picture) -
     mirror = page.locator("#txt2img_prompt .easel-mirror")
     scrolled = prompt.evaluate("(area) => area.scrollTop")
     assert scrolled > 0
-    page.wait_for_timeout(100)
-    assert mirror.evaluate("(m) => m.scrollTop") == scrolled
+    expect(mirror).to_have_js_property("scrollTop", scrolled)
     prompt.fill("a (red circle)")
     expect(marks).to_have_count(0)
 
@@ -280,7 +286,7 @@ def paste(page: Page, words: str) -> None:
 
 def test_pasted_parameters_fill_the_form_and_can_be_undone(page: Page) -> None:
     fill(page, prompt="before", steps=7)
-    page.wait_for_timeout(400)
+    wait_remembered(page, prompt="before", steps=7)
     paste(page, INFOTEXT)
     for name, value in {
         "prompt": "a lighthouse, dusk",
@@ -339,7 +345,7 @@ def test_a_dropped_picture_fills_the_form(page: Page, server: Server, tmp_path: 
     data = server.pictures()[-1].read_bytes()
     before = sorted(p for p in server.folder.rglob("*") if p.is_file())
     fill(page, prompt="other", steps=20, seed=1)
-    page.wait_for_timeout(400)
+    wait_remembered(page, prompt="other", steps=20, seed=1)
     drop(page, data, "picture.png")
     expect(control(page, "prompt")).to_have_value("blue sea")
     expect(control(page, "steps")).to_have_value("6")

@@ -92,11 +92,12 @@ def test_the_size_of_a_seed_is_an_extra(page: Page) -> None:
     generate(page)
     wait_state(page, "done")
     page.locator("#txt2img_subseed_show input").uncheck()
+    fill(page, seed=91)
     with page.expect_request(lambda asked: asked.url.endswith("/txt2img")):
         generate(page)
     assert (sent[0]["seed_resize_width"], sent[0]["seed_resize_height"]) == (256, 384)
     assert "seed_resize_width" not in sent[1]
-    wait_state(page, "done")
+    expect(page.locator("#easel_infotext")).to_contain_text("Seed: 91")
     page.locator("#txt2img_subseed_show input").check()
     page.locator("#easel_reuse_all").click()
     expect(page.locator("#txt2img_subseed_show input")).not_to_be_checked()

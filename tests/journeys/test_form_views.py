@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.journeys.actions import control, expect_toast, fill, generate, wait_state
+from tests.journeys.actions import (
+    control,
+    expect_toast,
+    fill,
+    generate,
+    wait_remembered,
+    wait_state,
+)
 from tests.journeys.conftest import STEP_MS, Open, Picture, wait_usable
 from tests.journeys.serving import ROOT, Server, running
 
@@ -70,7 +77,7 @@ def test_first_visit_is_calm(visitor: BrowserContext, server: Server, picture: P
 
 def test_view_is_remembered(visitor: BrowserContext, server: Server) -> None:
     page = visit(visitor, server)
-    page.wait_for_timeout(600)
+    wait_remembered(page, prompt=EXAMPLES[0])
     page.reload()
     expect(page.locator("#txt2img_examples")).to_be_visible()
     page.get_by_role("button", name="Full").click()
@@ -100,7 +107,7 @@ def test_values_survive_a_reload(page: Page) -> None:
     page.get_by_role("option", name="Euler", exact=True).click()
     page.locator("#txt2img_subseed_show input").check()
     fill(page, subseed=77)
-    page.wait_for_timeout(600)
+    wait_remembered(page, prompt="a lighthouse", variation_seed=77, sampler="Euler")
     page.reload()
     wait_usable(page)
     for name, value in {
@@ -241,8 +248,8 @@ def test_generate_forever_until_told_to_stop(page: Page, server: Server) -> None
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(chip).to_be_hidden()
+    expect(page.locator("#easel_queue_open")).to_have_attribute("data-count", "0")
     wait_state(page, "done")
-    page.wait_for_timeout(500)
     drawn = len(server.pictures())
     page.wait_for_timeout(800)
     assert len(server.pictures()) == drawn

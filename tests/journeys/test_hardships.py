@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.journeys.actions import control, expect_toast, fill, generate, wait_progress, wait_state
-from tests.journeys.conftest import Open, wait_usable
+from tests.journeys.conftest import LetGo, Open, wait_usable
 from tests.journeys.serving import running, write_checkpoint
 
 EVIL = "<img src=x onerror=window.hacked=1>"
@@ -70,11 +70,11 @@ def test_a_worker_that_cannot_start_is_said_before_anything_is_asked(
         expect_toast(page, "The drawing process could not start.")
 
 
-def test_of_very_many_jobs_the_one_being_drawn_is_shown(page: Page) -> None:
-    fill(page, prompt="!slow red", steps=150, batch_count=9)  # still at it when all others wait
+def test_of_very_many_jobs_the_one_being_drawn_is_shown(page: Page, let_go: LetGo) -> None:
+    fill(page, prompt="!hold red", steps=150)  # still at it when all others wait
     generate(page)
     wait_progress(page)
-    fill(page, prompt="blue", steps=1, batch_count=1)
+    fill(page, prompt="blue", steps=1)
     for count in range(1, 25):
         generate(page)
         expect(page.locator("#easel_detail")).to_contain_text(f"+{count} waiting")

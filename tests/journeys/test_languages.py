@@ -8,15 +8,19 @@ import re
 import urllib.request
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.journeys.actions import fill, generate, wait_state
 from tests.journeys.conftest import FULL_VIEW, STEP_MS, Picture, wait_usable
 from tests.journeys.serving import Server
+from tests.journeys.start_pictures import as_png, drop
+from webui.core.choices import CHOICES
 from webui.core.params import fields_of
-from webui.core.requests import Txt2Img
+from webui.core.requests import Img2Img, Txt2Img
 from webui.settings import describe
+from webui.ui.languages import fields
 from webui.ui.texts import TEXTS
 
 # What is written alike in both languages: names, and what people call things by.
@@ -38,7 +42,7 @@ def chinese(browser: Browser, server: Server) -> Iterator[Page]:
 
 def english_words() -> set[str]:
     """Every label, button and explanation of the English page that has a word in it."""
-    said = {f.param.label for f in fields_of(Txt2Img)}
+    said = {f.param.label for f in (*fields_of(Txt2Img), *fields_of(Img2Img))}
     said |= {text for s in describe() for text in (s.param.label, s.param.help, s.group)}
     said |= {text for text in TEXTS.values() if "{" not in text}
     return {text for text in said if re.search(r"[A-Za-z]{3}", text)} - NAMES
@@ -82,6 +86,40 @@ def test_drawing_is_told_in_chinese(chinese: Page, picture: Picture) -> None:
     expect(chinese.locator("#easel_state")).to_contain_text("用时")
     picture(chinese, "zh-drawn")
     assert shown(chinese, "#txt2img_results") & english_words() == set()
+
+
+def test_choices_are_named_in_chinese_and_meant_as_ever(
+    chinese: Page, server: Server, picture: Picture
+) -> None:
+    chinese.get_by_role("tab", name="图生图").click()
+    drop(chinese, as_png(np.zeros((64, 64, 3), np.uint8)))
+    chinese.get_by_role("button", name="局部重绘", exact=True).click()
+    chinese.get_by_role("radio", name="裁剪后缩放").check()
+    chinese.get_by_role("radio", name="潜空间噪声").check()
+    chinese.get_by_role("radio", name="仅蒙版区域").check()
+    picture(chinese, "zh-inpaint")
+    names = {name for known in CHOICES.values() for name in known.names()} & set(fields.ZH)
+    assert shown(chinese, "#tab_img2img") & (english_words() | names) == set()
+    fill(chinese, "img2img", prompt="红色的圆", steps=1)
+    with chinese.expect_response("**/api/v1/img2img") as posted:
+        generate(chinese, "img2img")
+    request = json.loads(posted.value.request.post_data or "{}")
+    asked = {name: request[name] for name in ("resize_mode", "masked_content", "inpaint_area")}
+    assert asked == {
+        "resize_mode": "Crop and resize",
+        "masked_content": "latent noise",
+        "inpaint_area": "Only masked",
+    }
+    assert posted.value.ok
+    chinese.get_by_role("tab", name="文生图").click()
+    chinese.locator("#txt2img_section_hires button").first.click()
+    upscaler = chinese.locator("#txt2img_hr_upscaler input")
+    expect(upscaler).to_have_value("潜空间")
+    upscaler.click()
+    expect(chinese.get_by_role("option", name="最近邻", exact=True)).to_be_visible()
+    chinese.get_by_role("tab", name="后期处理").click()
+    expect(chinese.locator("#easel_extras_upscaler_2")).to_have_value("None")
+    expect(chinese.locator("#easel_extras_upscaler_2 option[value=None]")).to_have_text("无")
 
 
 def test_no_other_language_is_shown_first(browser: Browser, server: Server) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.journeys.actions import fill, generate, wait_state
+from tests.journeys.actions import expect_note, fill, generate, wait_state
 from tests.journeys.conftest import Open, Picture
 from tests.journeys.libraries import (
     cell,
@@ -239,7 +239,7 @@ def test_tags_are_searched(library: Page, ids: list[str]) -> None:
     library.get_by_role("toolbar", name="What to do").get_by_role("button", name="Tag").click()
     library.keyboard.type("for the wall")
     library.keyboard.press("Enter")
-    expect(library.get_by_text("1 tagged “for the wall”.")).to_be_visible()
+    expect_note(library, "1 tagged “for the wall”.")
     library.get_by_role("combobox", name="Search").fill('tag:"for the wall"')
     expect_count(library, "1 picture")
     expect(cells(library).first).to_have_attribute("data-id", ids[2])
@@ -268,7 +268,7 @@ def test_import(library: Page, tmp_path: Path, picture: Picture) -> None:
     picture(library, "library-import")
     library.get_by_role("textbox", name="Folder").fill(str(other))
     library.keyboard.press("Enter")
-    expect(library.get_by_text("3 pictures imported")).to_be_visible()
+    expect_note(library, "3 pictures imported")
     expect_count(library, "323 pictures")
     library.get_by_role("button", name="Import folder").click()
     library.get_by_role("textbox", name="Folder").fill("/nowhere/at/all")

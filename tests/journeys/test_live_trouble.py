@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, expect
 
 from tests.journeys.actions import fill, generate, shown_picture, wait_progress, wait_state
-from tests.journeys.conftest import Open, Picture, wait_usable
+from tests.journeys.conftest import LetGo, Open, Picture, wait_usable
 from tests.journeys.serving import running
 from tests.journeys.test_following import NO_SOCKETS
 from tests.journeys.test_hardships import FULL
@@ -35,8 +35,8 @@ def test_a_picture_whose_file_is_gone(tmp_path: Path, open_page: Open, picture: 
         expect(page.locator("#easel_frame")).to_be_hidden()
         picture(page, "picture-gone")
         page.get_by_role("button", name="Try again").click()
-        wait_state(page, "done")
         expect(shown_picture(page)).to_be_visible()
+        wait_state(page, "done")  # of the job that the picture is of
         assert len(server.pictures()) == 2
 
 
@@ -65,17 +65,20 @@ def test_a_login_that_has_run_out(
         expect(line).to_be_hidden()
 
 
-def test_full_storage_and_no_sockets(context: BrowserContext, open_page: Open) -> None:
+def test_full_storage_and_no_sockets(
+    context: BrowserContext, open_page: Open, let_go: LetGo
+) -> None:
     context.add_init_script(NO_SOCKETS)
     page = open_page()
     page.evaluate(FULL)
     open_queue(page)
-    fill(page, prompt="!slow red", steps=150, batch_count=2)
+    fill(page, prompt="!hold red", steps=20, batch_count=2)
     page.evaluate("document.getElementById('txt2img_generate').click()")
     expect(page.locator("#easel_preview")).to_be_visible()
     expect(page.locator('#easel_queue li[data-kind="running"]')).to_have_count(1)
     page.get_by_label("Play a sound").check()
     expect(page.get_by_label("Play a sound")).to_be_checked()
+    let_go()
     wait_state(page, "done")
     expect(page.locator("#txt2img_gallery button:not(:disabled)")).to_have_count(2)
 

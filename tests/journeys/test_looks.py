@@ -1,7 +1,7 @@
 """How the page looks at four widths, light and dark, for fingers too; it asks no other host.
 
-With ``EASEL_LOOKS`` set the screenshots of docs/looks.md are drawn anew, with the shipped
-checkpoint and the real worker: ``EASEL_LOOKS=1 pytest tests/journeys/test_looks.py``.
+With ``EASEL_LOOKS`` set the screenshots of docs/looks.md and the README are drawn anew, with the
+shipped checkpoint and the real worker: ``EASEL_LOOKS=1 pytest tests/journeys/test_looks.py``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.journeys.actions import fill, generate, wait_state
 from tests.journeys.conftest import FULL_VIEW, STEP_MS, Open, wait_usable
@@ -128,29 +128,43 @@ def test_no_tab_asks_another_host(page: Page) -> None:
     assert [url for url in asked if not url.startswith((own, "data:", "blob:"))] == []
 
 
-# ---- the pictures of docs/looks.md
+# ---- the pictures of docs/looks.md and of the README
+
+DRAWS = pytest.mark.skipif("EASEL_LOOKS" not in os.environ, reason="draws documentation")
+STATE = "async (id) => (await (await fetch(`api/v1/jobs/${id}`)).json()).state === 'done'"
+DONE = "document.documentElement.dataset.easelState === 'done'"
+DRAW_MS = 600_000
+DESK: ViewportSize = {"width": 1440, "height": 900}
 
 
-@pytest.fixture
-def gallery(tmp_path: Path) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("gallery")
     starter = Path("models", "checkpoints", "easel-starter")
-    shutil.copytree(ROOT / starter, tmp_path / starter)
-    server = Server(tmp_path, worker="webui.engine.worker")
+    shutil.copytree(ROOT / starter, folder / starter)
+    server = Server(folder, worker="webui.engine.worker")
     server.start()
     yield server
     server.stop()
 
 
-@pytest.mark.skipif("EASEL_LOOKS" not in os.environ, reason="draws the documentation's pictures")
+@pytest.fixture
+def desk(request: pytest.FixtureRequest, browser: Browser, gallery: Server) -> Iterator[Page]:
+    """A page for shots at a desk, light or dark."""
+    context = browser.new_context(viewport=DESK, color_scheme=request.param)
+    context.add_init_script(FULL_VIEW)
+    yield opened(context, gallery)
+    context.close()
+
+
+@DRAWS
 @pytest.mark.timeout(1800)
 def test_draw_the_screenshots(gallery: Server, browser: Browser) -> None:
     visitor = browser.new_context()
     visitor.add_init_script(FULL_VIEW)
     page = opened(visitor, gallery)
     fill(page, prompt="a yellow star on a blue background", batch_count=4, seed=1)
-    generate(page)
-    done = "document.documentElement.dataset.easelState === 'done'"
-    page.wait_for_function(done, timeout=600_000)
+    draw(page)
     remembered = visitor.storage_state()
     for scheme in ("light", "dark"):
         for width, height in SIZES.items():
@@ -159,9 +173,58 @@ def test_draw_the_screenshots(gallery: Server, browser: Browser) -> None:
                 color_scheme=scheme,
                 storage_state=remembered,
             )
-            shoot(opened(context, gallery), f"looks-{width}-{scheme}")
+            page = opened(context, gallery)
+            expect(page.locator("#txt2img_gallery img")).to_have_count(4)
+            shoot(page, f"looks-{width}-{scheme}")
+            if (width, scheme) == (1440, "dark"):
+                page.locator("#easel_queue_open").click()
+                shoot(page, "looks-queue")
             context.close()
-    assert sum(path.stat().st_size for path in SHOTS.glob("looks-*.webp")) <= 600_000
+
+
+@DRAWS
+@pytest.mark.parametrize("desk", ["dark"], indirect=True)
+@pytest.mark.timeout(1800)
+def test_draw_the_screenshots_of_drawing_over_pictures(desk: Page) -> None:
+    fill(desk, prompt="a red circle on a white background", seed=1)
+    draw(desk)
+    shoot(desk, "first-picture")
+    desk.locator("#easel_send").click()
+    desk.get_by_role("menuitem", name="inpaint").click()
+    expect(desk.locator("#img2maskimg img")).to_be_visible()
+    desk.get_by_label("Brush size").fill("50")
+    box = desk.locator("#img2img_mask").bounding_box()
+    assert box is not None
+    for number, (x, y) in enumerate(((0.35, 0.4), (0.6, 0.5), (0.35, 0.62))):
+        desk.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=5)
+        if number == 0:
+            desk.mouse.down()
+    desk.mouse.up()
+    words = {"prompt": "a green heart on a white background", "denoising_strength": 1}
+    fill(desk, "img2img", **words, mask_blur=8, seed=7)
+    draw(desk, "img2img")
+    shoot(desk, "looks-inpaint")
+    desk.locator("#easel_send").click()
+    desk.get_by_role("menuitem", name="extras").click()
+    expect(desk.locator("#easel_extras_pictures img")).to_be_visible()
+    desk.get_by_role("button", name="Upscale", exact=True).click()
+    expect(desk.locator("#easel_extras_state")).to_have_text("Done: 1", timeout=DRAW_MS)
+    shoot(desk, "looks-extras")
+
+
+@DRAWS
+@pytest.mark.parametrize("desk", ["light"], indirect=True)
+@pytest.mark.timeout(1800)
+def test_draw_the_screenshots_of_a_second_pass(desk: Page) -> None:
+    desk.locator("#txt2img_section_hires button").first.click()
+    desk.get_by_label("Hires. fix", exact=True).check()
+    fill(desk, prompt="a red boat on the sea", seed=5, denoising_strength=0.6)
+    draw(desk)
+    shoot(desk, "looks-hires", "#txt2img_body")
+
+
+def test_the_screenshots_are_small() -> None:
+    assert sum(path.stat().st_size for path in SHOTS.iterdir()) <= 600_000
 
 
 def opened(context: BrowserContext, server: Server) -> Page:
@@ -172,16 +235,23 @@ def opened(context: BrowserContext, server: Server) -> Page:
     return page
 
 
-def shoot(page: Page, name: str) -> None:
-    expect(page.locator("#txt2img_gallery img")).to_have_count(4)
+def draw(page: Page, tab: str = "txt2img") -> None:
+    """Press Generate and wait until what it draws is shown."""
+    with page.expect_response(f"**/api/v1/{tab}") as posted:
+        generate(page, tab)
+    job = posted.value.json()["job"]["id"]
+    page.wait_for_function(STATE, arg=job, timeout=DRAW_MS, polling=500)
+    page.wait_for_function(DONE)
+
+
+def shoot(page: Page, name: str, part: str = "") -> None:
+    """Keep a screenshot of the page's beginning, or of a whole part of it."""
+    page.mouse.move(0, 0)
+    page.evaluate("window.scrollTo(0, 0); document.activeElement.blur()")
+    page.evaluate("document.querySelectorAll('.easel-toast .close').forEach((x) => x.click())")
     page.wait_for_function("[...document.images].every((image) => image.complete)")
     page.wait_for_timeout(500)
-    page.evaluate("window.scrollTo(0, 0); document.activeElement.blur()")
-    keep(page.screenshot(), SHOTS / f"{name}.webp")
-    if name == "looks-1440-dark":
-        page.locator("#easel_queue_open").click()
-        page.wait_for_timeout(500)
-        keep(page.screenshot(), SHOTS / "looks-queue.webp")
+    keep(page.locator(part).screenshot() if part else page.screenshot(), SHOTS / f"{name}.webp")
 
 
 def keep(png: bytes, path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.journeys.actions import (
     wait_progress,
     wait_state,
 )
-from tests.journeys.conftest import Open, Picture, wait_usable
+from tests.journeys.conftest import LetGo, Open, Picture, wait_usable
 from tests.journeys.serving import Server, running
 
 HTML_LIMIT = 120_000
@@ -61,9 +61,9 @@ def test_markup_in_a_prompt_is_text(page: Page) -> None:
     assert page.locator("img[src='x']").count() == 0
 
 
-def test_keyboard_alone(page: Page) -> None:
+def test_keyboard_alone(page: Page, let_go: LetGo) -> None:
     control(page, "prompt").focus()
-    page.keyboard.type("!slow red")
+    page.keyboard.type("!hold red")
     control(page, "steps").focus()
     page.keyboard.press("Control+a")
     page.keyboard.type("60")

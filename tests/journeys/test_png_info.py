@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.journeys.actions import control
+from tests.journeys.actions import control, expect_note
 from tests.journeys.conftest import Open, Picture
+from tests.journeys.giving import give as hand
+from tests.journeys.giving import png_file
 from tests.journeys.test_accessibility import serious
 from tests.unit.metadata.pictures import hidden, png
 
@@ -72,7 +74,7 @@ def test_a_picture_is_read_shown_and_sent(tab: Page, tmp_path: Path, picture: Pi
     expect(control(tab, "seed")).to_have_value("77")
     expect(control(tab, "width")).to_have_value("96")
     expect(control(tab, "scheduler")).to_have_value("Karras")
-    expect(tab.get_by_role("status").filter(has_text="no sampler 'Zigzag'").first).to_be_visible()
+    expect_note(tab, "no sampler 'Zigzag'")
 
 
 def test_other_programs_and_pictures_that_say_nothing(tab: Page, tmp_path: Path) -> None:
@@ -107,7 +109,7 @@ def test_with_the_keyboard_a_text_is_read_and_copied(tab: Page, picture: Picture
     expect(state(tab)).to_have_text("Written by Forge")
     tab.get_by_role("button", name="Copy text").focus()
     tab.keyboard.press("Enter")
-    expect(tab.get_by_role("status").filter(has_text="opied").first).to_be_visible()
+    expect_note(tab, "opied")
     assert tab.evaluate("navigator.clipboard.readText()") == TEXT
     tab.set_viewport_size({"width": 360, "height": 780})
     width = tab.evaluate("document.documentElement.scrollWidth")
@@ -116,18 +118,8 @@ def test_with_the_keyboard_a_text_is_read_and_copied(tab: Page, picture: Picture
 
 
 def test_a_picture_can_be_dropped_and_pasted(tab: Page) -> None:
-    data = list(png(parameters=TEXT))
-    give_event = """([kind, id, data]) => {
-        const transfer = new DataTransfer();
-        transfer.items.add(new File([new Uint8Array(data)], "a.png", { type: "image/png" }));
-        const init = { bubbles: true, cancelable: true };
-        const event = kind === "drop"
-            ? new DragEvent(kind, { ...init, dataTransfer: transfer })
-            : new ClipboardEvent(kind, { ...init, clipboardData: transfer });
-        document.getElementById(id).dispatchEvent(event);
-    }"""
-    for kind, target in (("drop", "easel_pnginfo_drop"), ("paste", "easel_pnginfo_text")):
-        tab.evaluate(give_event, [kind, target, data])
+    for kind, target in (("drop", "#easel_pnginfo_drop"), ("paste", "#easel_pnginfo_text")):
+        hand(kind, tab.locator(target), png_file(png(parameters=TEXT)))
         expect(state(tab)).to_contain_text("Written by Forge · 8 × 8 PNG")
         tab.locator("#easel_pnginfo_text").fill("only a prompt")
         tab.locator("#easel_pnginfo_read").click()

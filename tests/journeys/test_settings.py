@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.journeys.actions import control, fill
+from tests.journeys.actions import control, expect_note, fill, wait_remembered
 from tests.journeys.conftest import FULL_VIEW, STEP_MS, Picture, wait_usable
 from tests.journeys.serving import Server, running, write_checkpoint
 
@@ -132,8 +132,8 @@ def test_what_needs_a_restart_says_so(settings: Page) -> None:
     field(settings, "jobs_batching").select_option("shared")
     expect(row(settings, "jobs_batching")).to_contain_text("Counts from the next start on")
     save(settings)
+    expect_note(settings, "Start Easel anew")
     expect(row(settings, "jobs_batching")).to_contain_text("start Easel anew for this to count")
-    expect(settings.get_by_role("status").filter(has_text="Start Easel anew")).to_be_visible()
     field(settings, "jobs_batching").select_option("exact")
     save(settings)
     expect(row(settings, "jobs_batching")).not_to_contain_text("start Easel anew")
@@ -220,7 +220,7 @@ def test_saved_defaults_fill_the_form_of_a_new_browser(
     expect(control(page, "steps")).to_have_value("37")
     expect(control(page, "prompt")).to_have_value("a lighthouse")
     fill(page, steps=12)
-    page.wait_for_timeout(600)  # until the browser has remembered it
+    wait_remembered(page, steps=12)
     page.reload()
     wait_usable(page)
     expect(control(page, "steps")).to_have_value("12")

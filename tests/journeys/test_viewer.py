@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.journeys.actions import average_colour, control, fill, generate, wait_state
+from tests.journeys.actions import average_colour, control, expect_note, fill, generate, wait_state
 from tests.journeys.conftest import Open, Picture
 from tests.journeys.libraries import SUBJECTS, cell, fill_library, open_library
 from tests.journeys.serving import Server, write_checkpoint
@@ -135,7 +135,7 @@ def test_save_copy_and_favourite(library: Page, filled: Filled, context: Browser
     saved = Path(download.value.path()).read_bytes()
     assert saved in {path.read_bytes() for path in server.pictures()}
     library.keyboard.press("c")
-    expect(library.get_by_text("Picture copied.")).to_be_visible()
+    expect_note(library, "Picture copied.")
     width = library.evaluate(
         """async () => {
             const [item] = await navigator.clipboard.read();

@@ -36,6 +36,9 @@ def _joined(what: str, *parts: Registry[Any] | tuple[str, ...]) -> Registry[str]
     return joined
 
 
+WITH_FILES = frozenset({"checkpoints", "upscalers", "hires_upscalers"})
+"""The sets to which files in the folder of models belong: the catalogue knows their names."""
+
 HIRES_UPSCALERS = _joined("upscaler", LATENT_UPSCALERS, BUILT_IN)
 
 CHOICES: Mapping[str, Registry[Any]] = {

@@ -9,6 +9,7 @@ from typing import Any
 
 from gradio.components import Component
 
+from webui.core.choices import WITH_FILES
 from webui.core.params import Field, Section, fields_of
 from webui.ui import controls
 
@@ -85,7 +86,8 @@ class Form:
     def describe(self) -> dict[str, Any]:
         """What the page's scripts need to know of the form, as JSON values.
 
-        ``empty`` says that the control may be emptied, which is a value of its own.
+        ``empty`` says that the control may be emptied, which is a value of its own; ``files`` is
+        the set of names that the field chooses from, where files of models belong to it.
         """
         return {
             f.name: {
@@ -95,6 +97,7 @@ class Form:
                 "default": f.default,
                 "empty": f.optional and f.param.control == "number",
                 "section": self.sections.get(f.name),
+                "files": f.param.choices if f.param.choices in WITH_FILES else None,
             }
             for f in self.fields
         }

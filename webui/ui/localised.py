@@ -78,28 +78,37 @@ class _PageSender:
         page = body.decode("utf-8")
         if self._language.code != ENGLISH:
             page = page.replace('lang="en"', f'lang="{self._language.code}"', 1)
-            page = translate_page(page, self._language.spoken())
+            page = translate_page(page, self._language.spoken(), self._language.phrases)
         return page.replace("</head>", self._extra + "</head>", 1).encode("utf-8")
 
 
-def translate_page(page: str, spoken: Mapping[str, str]) -> str:
-    """The page with the words of its form, which Gradio keeps in a script, in another language."""
+def translate_page(page: str, spoken: Mapping[str, str], names: Mapping[str, str]) -> str:
+    """The page with the words of its form, which Gradio keeps in a script, in another language.
+
+    ``spoken`` has whatever stands in it by its English words, ``names`` what fields are chosen
+    from: a choice is shown by its name in the language, and its value stays.
+    """
     before, found, rest = page.partition(_CONFIG)
     if not found:
         return page
     config, end = json.JSONDecoder().raw_decode(rest)
     for component in config.get("components", ()):
-        _translate(component, spoken)
+        _translate(component, spoken, names)
     text = json.dumps(config, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&'":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return before + found + text + rest[end:]
 
 
-def _translate(component: MutableMapping[str, Any], spoken: Mapping[str, str]) -> None:
+def _translate(
+    component: MutableMapping[str, Any], spoken: Mapping[str, str], names: Mapping[str, str]
+) -> None:
     props = component.get("props", {})
-    names = (*_SPOKEN, "value") if component.get("type") == "button" else _SPOKEN
-    for name in names:
+    choices = props.get("choices")
+    if isinstance(choices, list):
+        props["choices"] = [[names.get(label, label), value] for label, value in choices]
+    said = (*_SPOKEN, "value") if component.get("type") == "button" else _SPOKEN
+    for name in said:
         word = props.get(name)
         if isinstance(word, str) and word in spoken:
             props[name] = spoken[word]

@@ -18,7 +18,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webui.core.choices import CHOICES
+from webui.core.choices import CHOICES, WITH_FILES
 from webui.settings import describe
 from webui.ui import agents, endpoints, theme
 from webui.ui.form import Form
@@ -180,7 +180,7 @@ def head(
         "language": language.code,
         "languages": {code: known.name for code, known in languages.items()},
         "texts": dict(language.texts),
-        "phrases": _setting_phrases(language),
+        "phrases": _phrases(language),
         "forms": {tab: _spoken(form, language) for tab, form in forms.items()},
     }
     modules = sorted(path.name for path in ASSETS.glob("*.js"))
@@ -209,9 +209,11 @@ def _spoken(form: Form, language: Language) -> dict[str, Any]:
     return described
 
 
-def _setting_phrases(language: Language) -> dict[str, str]:
-    """Labels, explanations and groups of settings, by their English words; none for English."""
-    english = {t for s in describe() for t in (s.group, s.param.label, s.param.help, *s.options)}
+def _phrases(language: Language) -> dict[str, str]:
+    """What the scripts show of settings and of lists with files, by its English words; nothing for
+    English."""
+    english = {name for files in WITH_FILES if files in CHOICES for name in CHOICES[files].names()}
+    english |= {t for s in describe() for t in (s.group, s.param.label, s.param.help, *s.options)}
     return {text: language.phrases[text] for text in sorted(english) if text in language.phrases}
 
 

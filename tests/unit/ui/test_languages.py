@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from webui.core.choices import CHOICES
 from webui.core.params import fields_of
 from webui.core.requests import Img2Img, Txt2Img
 from webui.settings import describe
@@ -46,7 +47,10 @@ def test_every_field_and_setting_is_said_in_chinese() -> None:
     english = {t for f in known for t in (f.param.label, f.param.help)}
     english |= {t for s in describe() for t in (s.group, s.param.label, s.param.help)}
     assert {t for t in english if t} - set(fields.ZH) == set()
-    assert set(fields.ZH) - english == set()
+    names = {name for known in CHOICES.values() for name in known.names()}
+    assert set(fields.ZH) - english - names == set()
+    forms = ("resize_modes", "mask_modes", "masked_contents", "inpaint_areas", "emphasis_modes")
+    assert {n for choices in forms for n in CHOICES[choices].names()} - set(fields.ZH) == set()
     assert [t for t in fields.ZH.values() if not HAN.search(t)] == []
 
 
@@ -140,16 +144,21 @@ def test_the_form_is_translated_and_nothing_else() -> None:
             {"type": "slider", "props": {"label": "Width", "value": "Width", "elem_id": "Width"}},
             {"type": "button", "props": {"value": "Generate"}},
             {"type": "textbox", "props": {"placeholder": "Width", "value": "Generate"}},
+            {
+                "type": "radio",
+                "props": {"choices": [["fill", "fill"], ["Width", 1]], "value": "fill"},
+            },
         ]
     }
     page = f"<a>Width</a><script>window.gradio_config = {json.dumps(config)};</script>Width"
-    found = translate_page(page, {"Width": "</script>&'宽", "Generate": "生成"})
+    found = translate_page(page, {"Width": "</script>&'宽", "Generate": "生成"}, {"fill": "填充"})
     assert found.count("</script>") == 1
     inside = json.loads(found.split("gradio_config = ")[1].split(";</script>")[0])
     assert [c["props"] for c in inside["components"]] == [
         {"label": "</script>&'宽", "value": "Width", "elem_id": "Width"},
         {"value": "生成"},
         {"placeholder": "</script>&'宽", "value": "Generate"},
+        {"choices": [["填充", "fill"], ["Width", 1]], "value": "fill"},
     ]
     assert found.startswith("<a>Width</a>")
     assert found.endswith("Width")

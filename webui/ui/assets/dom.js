@@ -11,7 +11,7 @@ export function text(key, values = {}) {
   return (config.texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
 }
 
-/** A declared label or explanation, given by its English words, in the page's language. */
+/** A declared label, explanation or choice, given by its English words, in the page's language. */
 export const phrase = (english) => config.phrases[english] ?? english;
 
 /** Set an attribute, a property-like text or a flag only where it differs, so nothing flickers. */

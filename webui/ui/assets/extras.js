@@ -1,11 +1,11 @@
 // The Extras tab: pictures go to the server, a job enlarges them, and what it made is shown beside what it began with.
 
 import { address, ask } from "./api.js";
-import { byId, fillTexts, make, memory, setAttribute, setText, text, whenPresent } from "./dom.js";
+import { byId, fillTexts, make, memory, phrase, setAttribute, setText, text, whenPresent } from "./dom.js";
+import { ownPicture, takePictures } from "./intake.js";
 import { ended, percentOf } from "./jobs.js";
 import { openTab } from "./library_actions.js";
 import { pictureUrl } from "./picture.js";
-import { ownPicture, wantsDrop } from "./prompt_infotext.js";
 import { toast } from "./toasts.js";
 
 const MOST_PICTURES = 100;
@@ -68,10 +68,6 @@ export class Extras {
     byId("easel_extras_choose").addEventListener("click", () => file.click());
     byId("easel_extras_clear").addEventListener("click", () => this.#drop([...this.#pictures]));
     byId("easel_extras_stop").addEventListener("click", () => this.#stop());
-    file.addEventListener("change", () => {
-      this.add([...file.files]);
-      file.value = ""; // so that the same file can be chosen again
-    });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#start();
@@ -80,36 +76,11 @@ export class Extras {
     element.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
     });
-    element.addEventListener("paste", (event) => {
-      const pasted = [...(event.clipboardData?.files ?? [])];
-      if (!pasted.length) return;
-      event.preventDefault();
-      this.add(pasted);
-    });
-    this.#receiveDrops(element);
+    takePictures(element, { input: file, take: (files) => this.add(files), marked: byId("easel_extras_drop") });
     this.#fill(memory.get("extras", {}));
     this.#drawn = "";
     this.#drawPictures();
     this.#draw();
-  }
-
-  #receiveDrops(element) {
-    const mark = (on) => byId("easel_extras_drop").classList.toggle("easel-drop", on);
-    element.addEventListener("dragover", (event) => {
-      if (!wantsDrop(event)) return;
-      event.preventDefault();
-      event.dataTransfer.dropEffect = "copy";
-      mark(true);
-    });
-    element.addEventListener("dragleave", (event) => element.contains(event.relatedTarget) || mark(false));
-    element.addEventListener("drop", (event) => {
-      if (!wantsDrop(event)) return;
-      event.preventDefault();
-      mark(false);
-      const files = [...event.dataTransfer.files];
-      const url = event.dataTransfer.getData("text/uri-list").split("\n")[0];
-      this.add(files.length ? files : [url]);
-    });
   }
 
   // ---- the form
@@ -298,7 +269,7 @@ function before(job, image) {
 
 /** Put names into a list; of `wanted` the first that is among them is chosen. */
 function choose(select, names, wanted) {
-  select.replaceChildren(...names.map((name) => make("option", { value: name, textContent: name })));
+  select.replaceChildren(...names.map((name) => make("option", { value: name, textContent: phrase(name) })));
   select.value = wanted.find((name) => names.includes(name)) ?? names[0];
   setAttribute(select, "data-ready", "");
 }

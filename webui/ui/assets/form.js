@@ -5,7 +5,7 @@
 // The same event tells what is in the controls, whenever somebody has changed one.
 
 import { ask } from "./api.js";
-import { byId, forms, memory, setAttribute, text, whenPresent } from "./dom.js";
+import { byId, forms, memory, phrase, setAttribute, text, whenPresent } from "./dom.js";
 import { toast } from "./toasts.js";
 
 const KEEP = { __type__: "update" }; // what tells Gradio to leave a control as it is
@@ -99,7 +99,7 @@ export class Form extends EventTarget {
     }
   }
 
-  /** At the start: what was in the form last time, and today's checkpoints. */
+  /** At the start: what was in the form last time, and today's checkpoints and other files. */
   async restored() {
     const { checkpoint: remembered, ...others } = await this.#remembered();
     if (!(await this.#load())) return Object.keys(this.fields).map((name) => this.#unlessTyped(name, others[name]));
@@ -110,10 +110,17 @@ export class Form extends EventTarget {
     const size = others.width && others.height ? {} : { width: this.#native, height: this.#native };
     const values = { ...others, ...size };
     this.#settle();
-    return Object.keys(this.fields).map((name) => {
+    return Object.entries(this.fields).map(([name, field]) => {
       if (name === "checkpoint") return { ...KEEP, choices: names.map((n) => [n, n]), value: checkpoint };
-      return this.#unlessTyped(name, values[name]);
+      return field.files ? this.#listed(name, field, values[name]) : this.#unlessTyped(name, values[name]);
     });
+  }
+
+  /** What a field chooses from as it is today; a file that is no more is not chosen. */
+  #listed(name, { files, default: usual }, wanted) {
+    const names = this.#options[files];
+    const value = names.includes(wanted) ? wanted : usual;
+    return { ...KEEP, choices: names.map((n) => [phrase(n), n]), ...(this.#typed.has(name) ? {} : { value }) };
   }
 
   /** The chosen checkpoint's native size, unless the size is one that somebody typed. */

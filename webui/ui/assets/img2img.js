@@ -4,8 +4,10 @@
 import { address, ask } from "./api.js";
 import { byId, fillTexts, make, memory, setAttribute, setText, text, whenPresent } from "./dom.js";
 import { fitting, sizeFor } from "./form_size.js";
+import { takeChosen, takePictures } from "./intake.js";
 import { Painter } from "./painter.js";
-import { ownPicture, wantsDrop } from "./prompt_infotext.js";
+import { followKeys } from "./painter_keys.js";
+import { PainterZoom } from "./painter_zoom.js";
 import { toast } from "./toasts.js";
 
 const MODES = ["img2img", "inpaint", "upload"];
@@ -13,6 +15,7 @@ const MOST_BYTES = 64 * 1024 * 1024;
 const PATIENCE_MS = 120000;
 const SAVE_MS = 700;
 const KEY = "start";
+const BRUSHES = [0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50]; // sizes that keys choose
 // A picture of more than so many times the checkpoint's native area is drawn smaller, unless asked for.
 const LARGE = 2.25;
 
@@ -103,6 +106,7 @@ export class StartPicture {
     this.#unsaved = false;
     clearTimeout(this.#timer);
     if (picture) this.painter.reset(picture);
+    this.zoom.fit();
     this.#complain(false);
     this.#remember();
     this.#show();
@@ -186,10 +190,16 @@ export class StartPicture {
     fillTexts(element);
     const canvas = make("canvas", { id: "img2img_mask", tabIndex: -1, "aria-label": text("paint_canvas"), role: "img" });
     const frame = byId("img2maskimg");
-    const ring = frame.querySelector(".easel-brush");
-    ring.before(canvas);
-    this.painter = new Painter(canvas, ring);
+    const layer = frame.querySelector(".easel-start-layer");
+    layer.append(canvas);
+    this.painter = new Painter(canvas, frame.querySelector(".easel-brush"));
     this.painter.addEventListener("change", () => this.#painting());
+    this.zoom = new PainterZoom(frame, layer);
+    this.zoom.addEventListener("grab", () => this.painter.cancel());
+    this.zoom.addEventListener("zoom", () => {
+      this.painter.showBrush();
+      this.#showBrush();
+    });
     this.parts = {
       element,
       frame,
@@ -206,7 +216,7 @@ export class StartPicture {
   }
 
   #wire(element) {
-    const { painter } = this;
+    const { painter, zoom } = this;
     const [file, maskFile] = [byId("img2img_file"), byId("img2img_mask_file")];
     const acts = {
       choose: () => file.click(),
@@ -222,6 +232,9 @@ export class StartPicture {
       undo: () => painter.undo(),
       redo: () => painter.redo(),
       clear: () => painter.clear(),
+      zoomIn: () => zoom.step(1),
+      zoomOut: () => zoom.step(-1),
+      zoomFit: () => zoom.fit(),
     };
     element.addEventListener("click", ({ target }) => {
       const button = target.closest("button");
@@ -230,54 +243,30 @@ export class StartPicture {
       if (button) this.#show();
     });
     const size = element.querySelector(".easel-brush-size input");
-    size.value = painter.size;
     size.addEventListener("input", () => (painter.size = Number(size.value)));
-    for (const [input, put] of [[file, (one) => this.put(one)], [maskFile, (one) => this.#putMask(one)]]) {
-      input.addEventListener("change", () => {
-        if (input.files[0]) put(input.files[0]);
-        input.value = ""; // so that the same file can be chosen again
-      });
-    }
-    element.addEventListener("keydown", (event) => this.#key(event));
-    this.#receive(element);
-  }
-
-  /** Ctrl+Z and Ctrl+Y (or Ctrl+Shift+Z) while painting. */
-  #key(event) {
-    const key = event.key.toLowerCase();
-    if (this.#mode !== "inpaint" || !(event.ctrlKey || event.metaKey) || !["z", "y"].includes(key)) return;
-    event.preventDefault();
-    if (key === "y" || event.shiftKey) this.painter.redo();
-    else this.painter.undo();
-  }
-
-  /** Pictures that are dropped here, or pasted while nothing else wants them. */
-  #receive(element) {
-    const mark = (on) => element.classList.toggle("easel-drop", on);
-    element.addEventListener("dragover", (event) => {
-      if (!wantsDrop(event)) return;
-      event.preventDefault();
-      event.dataTransfer.dropEffect = "copy";
-      mark(true);
+    const resize = (sizes, isNext) => {
+      painter.size = sizes.find(isNext) ?? painter.size;
+      painter.showBrush();
+      this.#showBrush();
+    };
+    followKeys(element, this.parts.frame, {
+      isOn: () => painter.on,
+      hold: (held) => (zoom.holding = held),
+      acts: {
+        ...acts,
+        zoomIn: () => zoom.step(1, painter.pointer),
+        zoomOut: () => zoom.step(-1, painter.pointer),
+        smaller: () => resize(BRUSHES.toReversed(), (one) => one < painter.size),
+        larger: () => resize(BRUSHES, (one) => one > painter.size),
+      },
     });
-    element.addEventListener("dragleave", (event) => element.contains(event.relatedTarget) || mark(false));
-    element.addEventListener("drop", (event) => {
-      if (!wantsDrop(event)) return;
-      event.preventDefault();
-      mark(false);
-      const isMask = this.#mode === "upload" && this.parts.mask.contains(event.target);
-      const [dropped] = event.dataTransfer.files;
-      const url = event.dataTransfer.getData("text/uri-list").split("\n")[0];
-      this.#try(async () => {
-        const file = dropped ?? (await ownPicture(url));
-        await (isMask ? this.#putMask(file) : this.put(file));
-      });
-    });
-    document.addEventListener("paste", (event) => {
-      const [pasted] = event.clipboardData?.files ?? [];
-      if (!pasted || event.defaultPrevented || !element.checkVisibility() || event.target.closest?.("textarea, dialog")) return;
-      event.preventDefault();
-      this.put(pasted);
+    takeChosen(maskFile, ([mask]) => this.#putMask(mask));
+    takePictures(element, {
+      input: file,
+      take: ([picture], target) => {
+        const isMask = this.#mode === "upload" && this.parts.mask.contains(target);
+        return isMask ? this.#putMask(picture) : this.put(picture);
+      },
     });
   }
 
@@ -298,21 +287,24 @@ export class StartPicture {
       frame.style.setProperty("--ratio", (picture.width / picture.height).toFixed(5));
     } else image.removeAttribute("src");
     setText(byId("img2img_start_size"), picture ? text("picture_size", picture) : "");
-    this.painter.on = Boolean(picture) && this.#mode === "inpaint";
-    brush.hidden = !picture || this.#mode !== "inpaint";
+    this.painter.on = this.zoom.on = Boolean(picture) && this.#mode === "inpaint";
+    brush.hidden = !this.painter.on;
     mask.hidden = !picture || this.#mode !== "upload";
-    this.#showBrush(brush);
+    this.#showBrush();
     this.#showMask(mask);
   }
 
-  #showBrush(bar) {
-    const { painter } = this;
+  #showBrush() {
+    const { painter, zoom } = this;
+    const bar = this.parts.brush;
     const button = (act) => bar.querySelector(`[data-act="${act}"]`);
     setAttribute(button("brush"), "aria-pressed", String(!painter.erasing));
     setAttribute(button("eraser"), "aria-pressed", String(painter.erasing));
     button("undo").disabled = !painter.canUndo;
     button("redo").disabled = !painter.canRedo;
     button("clear").disabled = !painter.isTouched;
+    button("zoomOut").disabled = button("zoomFit").disabled = zoom.fits;
+    bar.querySelector("input").value = painter.size;
   }
 
   #showMask(bar) {

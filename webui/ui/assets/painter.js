@@ -14,6 +14,7 @@ export class Painter extends EventTarget {
   #below = null; // a canvas with what was painted earlier
   #stroke = null;
   #on = false;
+  #pointer = null; // where it was last
 
   erasing = false;
   size = FIRST_SIZE; // the brush's diameter in percent of the picture's longer side
@@ -29,10 +30,20 @@ export class Painter extends EventTarget {
   }
 
   /** Whether the pointer paints. */
+  get on() {
+    return this.#on;
+  }
+
   set on(wanted) {
+    if (this.#on === wanted) return;
     this.#on = wanted;
     this.canvas.classList.toggle("on", wanted);
     this.ring.hidden = true;
+  }
+
+  /** Where the pointer was last: {clientX, clientY}; null before it was here. */
+  get pointer() {
+    return this.#pointer;
   }
 
   get canUndo() {
@@ -102,6 +113,18 @@ export class Painter extends EventTarget {
     return out.convertToBlob({ type: "image/png" });
   }
 
+  /** Let the stroke that is being painted be none. */
+  cancel() {
+    if (!this.#stroke) return;
+    this.#stroke = null;
+    this.#draw();
+  }
+
+  /** Show the brush as large as it is now: its own size has changed, or the canvas'. */
+  showBrush() {
+    if (!this.ring.hidden) this.#follow(this.#pointer);
+  }
+
   #isPainted() {
     const { width, height } = this.canvas;
     const { data } = this.context.getImageData(0, 0, width, height);
@@ -143,8 +166,11 @@ export class Painter extends EventTarget {
   #line({ erase, width }, points) {
     const { context } = this;
     context.save();
-    Object.assign(context, { lineCap: "round", lineJoin: "round", lineWidth: width, strokeStyle: COLOUR });
+    Object.assign(context, { lineCap: "round", lineJoin: "round", lineWidth: width, strokeStyle: COLOUR, fillStyle: COLOUR });
     context.globalCompositeOperation = erase ? "destination-out" : "source-over";
+    context.beginPath(); // a line without length is not drawn: a dot is
+    context.arc(...points[0], width / 2, 0, 2 * Math.PI);
+    context.fill();
     context.beginPath();
     context.moveTo(...points[0]);
     for (const point of points) context.lineTo(...point);
@@ -195,6 +221,7 @@ export class Painter extends EventTarget {
   }
 
   #follow({ clientX, clientY, pointerType }) {
+    this.#pointer = { clientX, clientY, pointerType };
     const box = this.canvas.getBoundingClientRect();
     const side = (this.#diameter * box.width) / this.canvas.width;
     this.ring.hidden = pointerType === "touch";

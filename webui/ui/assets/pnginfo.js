@@ -3,9 +3,9 @@
 import { ask } from "./api.js";
 import { destinations, sendLabel } from "./destinations.js";
 import { byId, fillTexts, make, setText, text, whenPresent } from "./dom.js";
+import { takePictures } from "./intake.js";
 import { attempt } from "./library_actions.js";
 import { copyText } from "./picture.js";
-import { ownPicture, wantsDrop } from "./prompt_infotext.js";
 
 const MOST_BYTES = 32 * 1024 * 1024;
 const PATIENCE_MS = 120000;
@@ -28,10 +28,6 @@ export class PngInfo {
     const file = byId("easel_pnginfo_file");
     const words = byId("easel_pnginfo_text");
     byId("easel_pnginfo_choose").addEventListener("click", () => file.click());
-    file.addEventListener("change", () => {
-      if (file.files[0]) this.readFile(file.files[0]);
-      file.value = ""; // so that the same file can be chosen again
-    });
     byId("easel_pnginfo_read").addEventListener("click", () => this.readText(words.value));
     words.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.readText(words.value);
@@ -40,46 +36,15 @@ export class PngInfo {
     byId("easel_pnginfo_picture").addEventListener("error", (event) => {
       event.target.hidden = true;
     });
-    element.addEventListener("paste", (event) => {
-      const [pasted] = event.clipboardData?.files ?? [];
-      if (!pasted) return;
-      event.preventDefault();
-      this.readFile(pasted);
-    });
-    this.#receiveDrops(element);
+    takePictures(element, { input: file, take: ([first]) => this.readFile(first), marked: byId("easel_pnginfo_drop") });
     this.#dressed = true;
     if (this.#found) this.#show(this.#found);
     if (this.#wanted) this.readFile(this.#wanted);
     this.#wanted = null;
   }
 
-  #receiveDrops(element) {
-    const mark = (on) => byId("easel_pnginfo_drop").classList.toggle("easel-drop", on);
-    element.addEventListener("dragover", (event) => {
-      if (!wantsDrop(event)) return;
-      event.preventDefault();
-      event.dataTransfer.dropEffect = "copy";
-      mark(true);
-    });
-    element.addEventListener("dragleave", (event) => element.contains(event.relatedTarget) || mark(false));
-    element.addEventListener("drop", (event) => {
-      if (!wantsDrop(event)) return;
-      event.preventDefault();
-      mark(false);
-      const [file] = event.dataTransfer.files;
-      const url = event.dataTransfer.getData("text/uri-list").split("\n")[0];
-      if (file) this.readFile(file);
-      else this.readOwn(url);
-    });
-  }
-
   readFile(file) {
     return this.#ask(() => this.#picture(file));
-  }
-
-  /** Read a picture of this server's by its address. */
-  readOwn(url) {
-    return this.#ask(async () => this.#picture(await ownPicture(url)));
   }
 
   /** Read a picture that was sent here, now or when the tab has been opened for the first time. */

@@ -3,6 +3,7 @@
 import { ask } from "./api.js";
 import { byId, memory, text, whenPresent } from "./dom.js";
 import { usesExtra } from "./form.js";
+import { takeDropped } from "./intake.js";
 import { isInfotext } from "./prompt_edit.js";
 import { toast } from "./toasts.js";
 
@@ -18,7 +19,7 @@ export class Infotexts {
     whenPresent(form.fields.prompt.id, (block) => {
       block.addEventListener("paste", (event) => this.#pasted(event), { capture: true });
     });
-    whenPresent(`${form.tab}_prompts`, (pane) => this.#receiveDrops(pane));
+    whenPresent(`${form.tab}_prompts`, (pane) => takeDropped(pane, ([file]) => this.#try(() => read(file))));
     whenPresent(form.tab === "txt2img" ? "paste" : `${form.tab}_paste`, (button) => button.addEventListener("click", () => this.#button()));
   }
 
@@ -69,26 +70,6 @@ export class Infotexts {
     });
   }
 
-  #receiveDrops(pane) {
-    const show = (on) => pane.classList.toggle("easel-drop", on);
-    pane.addEventListener("dragover", (event) => {
-      if (!wantsDrop(event)) return;
-      event.preventDefault();
-      event.dataTransfer.dropEffect = "copy";
-      show(true);
-    });
-    pane.addEventListener("dragleave", (event) => pane.contains(event.relatedTarget) || show(false));
-    pane.addEventListener("drop", (event) => {
-      if (!wantsDrop(event)) return;
-      event.preventDefault();
-      event.stopPropagation();
-      show(false);
-      const [file] = event.dataTransfer.files;
-      const url = event.dataTransfer.getData("text/uri-list").split("\n")[0];
-      this.#try(() => (file ? read(file) : ownPicture(url).then(read)));
-    });
-  }
-
   async #try(find) {
     const pane = byId(`${this.form.tab}_prompts`);
     pane?.setAttribute("aria-busy", "true");
@@ -107,16 +88,4 @@ const parse = (words) => ask("infotext/parse", { body: { text: words } });
 async function read(file) {
   if (file.size > MOST_BYTES) throw new Error(text("picture_too_large"));
   return ask("infotext/picture", { body: file.slice(0, file.size, "application/octet-stream"), patience: 120000 });
-}
-
-/** Whether what is dragged may be a picture: a file, or one of the page itself. */
-export const wantsDrop = ({ dataTransfer }) => ["Files", "text/uri-list"].some((kind) => dataTransfer?.types.includes(kind));
-
-/** The file of a picture dragged from the page itself, by its address. */
-export async function ownPicture(url) {
-  const path = URL.canParse(url) ? new URL(url) : null;
-  if (path?.origin !== location.origin) throw new Error(text("not_a_picture"));
-  const response = await fetch(path);
-  if (!response.ok) throw new Error(text("not_a_picture"));
-  return response.blob();
 }

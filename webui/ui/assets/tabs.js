@@ -2,7 +2,7 @@
 // pane are there once, and move into the tab that is opened.
 
 import { byId, whenPresent } from "./dom.js";
-import { wantsDrop } from "./prompt_infotext.js";
+import { wantsDrop } from "./intake.js";
 
 const HOLD_MS = 400;
 

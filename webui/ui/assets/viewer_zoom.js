@@ -1,5 +1,7 @@
 // Zoom and pan of one picture in a stage: fit, 100 %, wheel, pinch and drag.
 
+import { bounded, distance, middle, wheelRatio, zoomedAbout } from "./zooming.js";
+
 const MOST = 16;
 const SWIPE_PX = 60;
 const CLICK_PX = 5;
@@ -75,12 +77,11 @@ export class Zoom extends EventTarget {
     return [event.clientX - box.left, event.clientY - box.top];
   }
 
-  #zoomTo(wanted, [x, y], mayShrink = false) {
+  #zoomTo(wanted, place, mayShrink = false) {
     const fit = this.#fitScale();
     const least = mayShrink ? Math.min(fit, wanted) : fit;
     const scale = Math.max(least, Math.min(wanted, Math.max(MOST, fit * 4)));
-    const ratio = scale / this.#at.scale;
-    this.#at = { x: x - (x - this.#at.x) * ratio, y: y - (y - this.#at.y) * ratio, scale };
+    this.#at = { ...zoomedAbout(this.#at, scale / this.#at.scale, place), scale };
     this.#fits = scale === fit;
     this.#apply();
   }
@@ -98,8 +99,7 @@ export class Zoom extends EventTarget {
 
   #wheel(event) {
     event.preventDefault();
-    const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 30 : 1;
-    this.#zoomTo(this.#at.scale * Math.exp(-event.deltaY * lines * 0.002), this.#place(event));
+    this.#zoomTo(this.#at.scale * wheelRatio(event), this.#place(event));
   }
 
   #down(event) {
@@ -122,8 +122,7 @@ export class Zoom extends EventTarget {
 
   #pinch(before, now, other) {
     const ratio = distance(now, other) / (distance(before, other) || 1);
-    const middle = { clientX: (now.clientX + other.clientX) / 2, clientY: (now.clientY + other.clientY) / 2 };
-    this.#zoomTo(this.#at.scale * ratio, this.#place(middle));
+    this.#zoomTo(this.#at.scale * ratio, this.#place(middle(now, other)));
   }
 
   #up(event) {
@@ -136,11 +135,4 @@ export class Zoom extends EventTarget {
       this.dispatchEvent(new CustomEvent("swipe", { detail: x < 0 ? 1 : -1 }));
     }
   }
-}
-
-const distance = (a, b) => Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
-
-/** Where an edge may be: no gap while the picture is larger than the stage, else in the middle. */
-function bounded(at, room, length) {
-  return length <= room ? (room - length) / 2 : Math.min(0, Math.max(room - length, at));
 }

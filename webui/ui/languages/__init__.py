@@ -1,7 +1,8 @@
 """What the page says, in every language.
 
 One module for each area of the page, with ``EN`` (every key) and ``ZH`` (Simplified Chinese);
-``fields`` has labels and explanations of request fields and settings, by their English words.
+``fields`` has labels, explanations and choices of request fields and settings, by their English
+words.
 Further languages are files in the data folder: see :mod:`webui.ui.languages.files`.
 """
 
@@ -24,7 +25,10 @@ _PLACE = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One language: its tag (BCP 47), its own name, texts by key, and phrases by English words."""
+    """One language: its tag (BCP 47), its own name, texts by key, and phrases by English words.
+
+    Phrases are the labels and explanations of fields, and the names that are chosen from.
+    """
 
     code: str
     name: str

@@ -1,4 +1,5 @@
-"""Labels and explanations of request fields and settings, by their English words."""
+"""Labels and explanations of request fields and settings, and what a field is chosen from, by their
+English words; algorithms keep their names."""
 
 from __future__ import annotations
 
@@ -333,4 +334,33 @@ _SETTINGS: Mapping[str, str] = {
     "Draw in the server's process": "在服务器进程中绘制",
     "For debugging: a crash then ends the server too.": "用于调试：崩溃时服务器也会随之结束。",
 }
-ZH: Mapping[str, str] = {**_REQUESTS, **_SETTINGS}
+_CHOICES: Mapping[str, str] = {
+    "Automatic": "自动",
+    "Use same": "与第一遍相同",
+    "Default": "默认",
+    "Zero Terminal SNR": "零终端信噪比",
+    "Original": "原始",
+    "No norm": "不归一化",
+    "None": "无",
+    "Ignore": "忽略",
+    "Latent": "潜空间",
+    "Latent (antialiased)": "潜空间（抗锯齿）",
+    "Latent (bicubic)": "潜空间（双三次）",
+    "Latent (bicubic antialiased)": "潜空间（双三次，抗锯齿）",
+    "Latent (nearest)": "潜空间（最近邻）",
+    "Latent (nearest-exact)": "潜空间（精确最近邻）",
+    "Nearest": "最近邻",
+    "Just resize": "拉伸",
+    "Crop and resize": "裁剪后缩放",
+    "Resize and fill": "缩放后填充",
+    "Just resize (latent upscale)": "拉伸（潜空间放大）",
+    "Inpaint masked": "重绘蒙版内",
+    "Inpaint not masked": "重绘蒙版外",
+    "fill": "填充",
+    "original": "原图",
+    "latent noise": "潜空间噪声",
+    "latent nothing": "空白潜空间",
+    "Whole picture": "整张图片",
+    "Only masked": "仅蒙版区域",
+}
+ZH: Mapping[str, str] = {**_REQUESTS, **_SETTINGS, **_CHOICES}

@@ -29,7 +29,7 @@ EN: Mapping[str, str] = {
     "into it, or empty it to take those of the newest picture.",
     "no_picture_yet": "There is no picture yet whose parameters could be taken over.",
     "picture_too_large": "This file is larger than 32 MiB; parameters are read from smaller ones.",
-    "not_a_picture": "Only pictures from this computer or this page can be dropped here.",
+    "not_a_picture": "Only pictures from this computer or from this page can be put in here.",
     "brackets": "Brackets without a partner: {count}",
     "tokens_hint": "Tokens of the text, and how many fit into the chunks it fills",
     "suggestions": "Suggestions",
