@@ -1,4 +1,4 @@
-"""Fifty people at once for a minute: nothing is lost, and nothing mixed up.
+"""Fifty people at once: nothing is lost, and nothing mixed up.
 
 A real server with real queue, journal, library and infotext; only what draws is a fake, in a
 process of its own as always. ``crowd`` is also what ``tests/long`` runs for longer; there, and
@@ -229,9 +229,9 @@ def check_speed(people: list[Person]) -> None:
 
 
 @pytest.mark.slow
-def test_fifty_clients_for_a_minute(tmp_path: Path) -> None:
-    people = crowd(tmp_path, people=50, seconds=60, pause=8)
-    assert all(len(person.asked) > 2 for person in people)
+def test_fifty_clients_at_once(tmp_path: Path) -> None:
+    people = crowd(tmp_path, people=50, seconds=18, pause=2.5)
+    assert all(len(person.asked) > 1 for person in people)
     assert any(person.cancelled for person in people)
     assert sum(person.pictures for person in people) > 50
     if os.environ.get("EASEL_TEST_SPEED"):
