@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tools.starter import captions, glyphs
 from tools.starter.adopt import adopt
@@ -23,7 +24,7 @@ from tools.starter.calibrate_stage import (
     swap_some,
 )
 from tools.starter.captions import FACTS, Caption, facts_of, write_caption
-from tools.starter.config import CALIBRATED, FURTHER, Recipe
+from tools.starter.config import CALIBRATED, EDGED, FURTHER, Recipe
 from tools.starter.contexts import Captioner
 from tools.starter.diffusion import (
     SCHEDULER_CONFIG,
@@ -35,6 +36,8 @@ from tools.starter.diffusion import (
 from tools.starter.export import replace_files
 from tools.starter.glyphs import GLYPHS, NATURAL_COLOURS, font_file, glyph
 from tools.starter.latents import LatentCache, training_scenes
+from tools.starter.mix import UNET, mix
+from tools.starter.mix import main as mix_main
 from tools.starter.models import SCALING_FACTOR, build_text_encoder, build_vae
 from tools.starter.palette import COLOURS, PALETTE
 from tools.starter.plans import CachePlan
@@ -63,6 +66,7 @@ from tools.starter.unet_stage import (
     choose_scenes,
     current,
     disagreement,
+    edge_weights,
 )
 from tools.starter.vae_stage import standardise, to_tensor
 
@@ -450,13 +454,38 @@ def test_stray_noise_is_in_the_input_and_not_in_the_target(tmp_path, tokenizer):
     assert torch.allclose(stray[:half], stray[half:], atol=1e-6), "twins see the same picture"
 
 
+def test_captions_are_dropped_more_often_where_the_noise_is_low(tmp_path, tokenizer):
+    trainer = make_trainer(tmp_path, tokenizer, batch=96, caption_dropout=0.1, clear_dropout=0.6)
+    empty = trainer.captioner.encode([""])[0]
+    batches = [
+        batch_at(trainer.recipe, step, trainer.caches, trainer.captioner, "unet")
+        for step in range(3)
+    ]
+    dropped = torch.cat(
+        [(batch.context - empty).abs().amax(dim=(1, 2)) < 1e-4 for batch in batches]
+    ).float()
+    clear = torch.cat([batch.timesteps for batch in batches]) < trainer.recipe.clear_below
+    assert dropped[clear].mean() == pytest.approx(0.6, abs=0.12)
+    assert dropped[~clear].mean() == pytest.approx(0.1, abs=0.1)
+
+
+def test_edges_of_the_latents_count_more_than_faces():
+    latents = torch.zeros(2, 4, 8, 8)
+    latents[0, :, :, 4:] = 1.0
+    weights = edge_weights(latents, 4.0)
+    assert torch.allclose(weights.mean(dim=(1, 2, 3)), torch.ones(2))
+    assert torch.allclose(weights[0, 0, :, 3:5] / weights[0, 0, :, :1], torch.full((8, 2), 4.0))
+    assert torch.equal(weights[1], torch.ones(1, 8, 8)), "no edges: all places count alike"
+    assert torch.equal(edge_weights(latents, 1.0), torch.ones(2, 1, 8, 8))
+
+
 def test_caches_hold_scenes_of_their_own():
     plain, other = CachePlan((64, 64), 30), CachePlan((64, 64), 30, edition=1)
     styled = CachePlan((64, 64), 30, styled=True)
     assert len({plain.name, other.name, styled.name}) == 3
     assert set(training_scenes(1, plain)).isdisjoint(training_scenes(1, other))
     assert all(scene.style for scene in training_scenes(1, styled))
-    recipes = (Recipe(), FURTHER, CALIBRATED)
+    recipes = (Recipe(), FURTHER, EDGED, CALIBRATED)
     assert all(len(r.caches) == max(len(s) for _, s in r.cache_shares) for r in recipes)
 
 
@@ -567,6 +596,33 @@ def test_export_replaces_its_files_and_leaves_others(tmp_path):
     assert (target / "unet" / "config.json").read_text() == "new"
     assert (target / "README.md").read_text() == "kept"
     assert not (source / "unet" / "config.json").exists()
+
+
+def test_a_mix_has_its_parts_of_the_unets_and_changes_nothing_else(tmp_path):
+    for folder, value in (("a", 1.0), ("b", 4.0), ("odd", 1.0)):
+        place = tmp_path / folder / UNET
+        place.parent.mkdir(parents=True)
+        size = 3 if folder == "odd" else 2
+        save_file({"w": torch.full((size,), value, dtype=torch.float16)}, place)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "model_index.json").write_text("kept", "utf-8")
+    a, b, odd, out = (tmp_path / name for name in ("a", "b", "odd", "out"))
+
+    def made() -> tuple[torch.dtype, list[float]]:
+        weight = load_file(out / UNET)["w"]
+        return weight.dtype, weight.tolist()
+
+    mix_main([str(a), str(b), "--out", str(out)])
+    assert made() == (torch.float16, [2.5, 2.5])
+    mix_main([str(a), str(b), "--parts", "-0.5", "1.5", "--out", str(out)])
+    assert made() == (torch.float16, [5.5, 5.5])
+    files = sorted(path.name for path in out.rglob("*") if path.is_file())
+    assert files == [UNET.name, "model_index.json"]
+    with pytest.raises(ValueError, match="same shape"):
+        mix([a, odd], [0.5, 0.5], out)
+    with pytest.raises(ValueError, match="make 1 together"):
+        mix([a, b], [0.5, 0.6], out)
+    assert made() == (torch.float16, [5.5, 5.5])
 
 
 def test_thread_tuner_stays_with_the_faster_count(monkeypatch):

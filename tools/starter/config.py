@@ -93,6 +93,10 @@ class Recipe:
         (4000, (0.15, 0.55)),
     )
     """(from step, (share of very noisy timesteps, share of middling ones)); the rest is uniform."""
+    clear_dropout: float = 0.0
+    """Share of captions dropped below `clear_below`, where it is more than `caption_dropout`."""
+    edge_weight: float = 1.0
+    """How many times as much as a face an edge of the latents counts at most."""
     loss_weight: str = "v"
     """'v': plain mean square of v; 'min_snr': min(snr, 5) / (snr + 1) times that."""
     calibrated_scale: float = 7.0
@@ -156,7 +160,7 @@ SHARPER = replace(
 )
 """As FURTHER, with an autoencoder that is trained further first (`--sharpen`)."""
 
-CALIBRATED = replace(
+EDGED = replace(
     FURTHER,
     caches=(
         CachePlan((128, 128), 5_000),
@@ -166,20 +170,39 @@ CALIBRATED = replace(
         CachePlan((128, 192), 500),
         CachePlan((160, 160), 500),
         CachePlan((192, 192), 400),
+        CachePlan((128, 128), 8_000, edition=1),
     ),
+    cache_shares=((0, (0.28, 0.12, 0.05, 0.04, 0.04, 0.04, 0.03, 0.40)),),
+    unet_steps=4_600,
+    lr=4e-4,
+    decay_share=0.8,
+    hard=(("star", 2.5), ("triangle", 1.5)),
+    clear_dropout=0.35,
+    edge_weight=4.0,
+    input_noise=0.07,
+    twins_from=10**9,
+)
+"""What a finished checkpoint's outlines, and its answers without a caption, are trained further
+with (`--edges`)."""
+
+CALIBRATED = replace(
+    FURTHER,
+    caches=EDGED.caches[:-1],
     cache_shares=((0, (0.66, 0.14, 0.05, 0.04, 0.04, 0.04, 0.03)),),
-    unet_steps=3_200,
+    unet_steps=1_500,
     batch=8,
     walkers=8,
-    lr=1.5e-4,
-    warmup=100,
+    lr=6e-5,
+    warmup=50,
     decay_share=1.0,
     glyph_share=0.5,
     caption_dropout=0.0,
     twins_from=10**9,
     hard=(("star", 2.5), ("triangle", 1.5)),
-    teacher_guidance=((400, 2.75), (650, 6.5)),
-    guided_weight=0.05,
+    teacher_guidance=((350, 2.75), (600, 7.0)),
+    scales=(3.0, 7.0, 7.0, 7.0),
+    guided_weight=0.3,
+    ema=0.99,
     swap_share=0.15,
     save_every=100,
     export_every=200,

@@ -12,6 +12,7 @@ STAGES = {
     "vae": "Autoencoder: L1 + gradient L1",
     "text": "Text encoder: cross entropy",
     "unet": "UNet: mean square of v",
+    "edged": "UNet, outlines counting more: mean square of v",
     "calibrate": "UNet, guidance calibrated: mean square of v",
     "sharpen": "Autoencoder, sharpened: L1 with edges",
     "decoder": "Decoder alone: L1 + gradient L1",

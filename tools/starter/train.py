@@ -26,6 +26,7 @@ from tools.starter.config import (
     CALIBRATED,
     DEFAULT_OUT,
     DEFAULT_STATE,
+    EDGED,
     FURTHER,
     SHARPER,
     Recipe,
@@ -61,6 +62,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--sharpen", action="store_true", help="with --start: its autoencoder is trained first"
     )
     parser.add_argument(
+        "--edges", action="store_true", help="with --start: its UNet, outlines counting more"
+    )
+    parser.add_argument(
         "--calibrate", action="store_true", help="with --start: only its guidance is calibrated"
     )
     parser.add_argument("--bf16", action="store_true", help="UNet in bfloat16 on the CPU")
@@ -86,6 +90,7 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
     recipe = Recipe()
     if options.start:
         recipe = SHARPER if options.sharpen else FURTHER
+        recipe = EDGED if options.edges else recipe
         recipe = CALIBRATED if options.calibrate else recipe
     return replace(recipe, **{name: value for name, value in changes.items() if value})
 
@@ -163,12 +168,14 @@ def main(argv: list[str] | None = None) -> int:
         return calibrate(trained, options, stop, tuner)
     stream = "unet"
     if options.start:
-        stream = "sharper" if options.sharpen else "further"
+        stream = "sharper" if options.sharpen else "edged" if options.edges else "further"
     if options.assist:
         stream = "assist"
     trainer = UNetTrainer(
         recipe, options.state, caches, captioner, options.device, options.start, stream
     )
+    if options.edges:
+        trainer.stage = stream
     trained = Trained(options.state / "tokenizer", text_encoder, vae, trainer)
     save = partial(export, trained, options.out)
     load_refined(vae, options.state)
@@ -182,7 +189,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.assist and meeting:
         assist(trainer, meeting, stop, recipe.meet_every_s)
         return 3
-    log.write(stage="unet", resumed_at=trainer.step, until=recipe.unet_steps)
+    log.write(stage=trainer.stage, resumed_at=trainer.step, until=recipe.unet_steps)
     done = train_unet(trainer, log, stop, tuner, save, meeting)
     done = done and make_decoders(trained, options, stop, tuner)
     done = done and make_clip(recipe, options, tokenizer, text_encoder, stop, tuner)
