@@ -209,6 +209,30 @@ def test_completion(furnished: Server, open_page: Open, picture: Picture) -> Non
     expect(prompt).not_to_have_attribute("aria-expanded", "true")
 
 
+TYPE_ON = """area => {
+    const real = window.fetch;
+    window.fetch = async (...call) => {
+        const answer = await real(...call);
+        if (!String(call[0]?.url ?? call[0]).includes("/names")) return answer;
+        window.fetch = real;
+        area.value += "_";
+        const typed = { bubbles: true, inputType: "insertText", data: "_" };
+        area.dispatchEvent(new InputEvent("input", typed));
+        return answer;
+    };
+}"""
+"""Once the server has told the names, and before they are shown, one more character is typed."""
+
+
+def test_what_is_typed_while_names_come_is_completed(furnished: Server, open_page: Open) -> None:
+    page = open_page(furnished)
+    prompt = control(page, "prompt")
+    prompt.evaluate(TYPE_ON)
+    prompt.press_sequentially("a _")
+    expect(prompt).to_have_value("a __")
+    expect(page.get_by_role("option")).to_have_text(["sky/nightwildcard"])
+
+
 def test_completion_of_what_prompts_call(furnished: Server, open_page: Open) -> None:
     page = open_page(furnished)
     prompt = control(page, "prompt")

@@ -75,9 +75,14 @@ export class Completion {
     return true;
   }
 
+  /** Show no list, and forget what was being looked for. */
   close() {
     clearTimeout(this.#timer);
     this.#asking?.abort();
+    this.#hide();
+  }
+
+  #hide() {
     this.#list?.remove();
     this.#list = null;
     this.#active = -1;
@@ -93,7 +98,7 @@ export class Completion {
     const asking = (this.#asking = new AbortController());
     const entries = await this.#find(range, asking.signal);
     if (asking.signal.aborted || document.activeElement !== this.area) return;
-    this.close();
+    this.#hide(); // and no more: what was typed meanwhile is still to be looked for
     if (entries.length) this.#open(range, entries);
   }
 
@@ -163,6 +168,7 @@ export function namesChanged() {
 /** The known names that begin so, or a part of whose path does; of one kind only if that is given. */
 function fitting(query, kind) {
   const wanted = plain(query);
+  if (!wanted && !kind) return [];
   const begins = (name) => plain(name).startsWith(wanted) || plain(name.split("/").at(-1)).startsWith(wanted);
   return known.names.filter((entry) => KINDS[entry.kind] && (!kind || entry.kind === kind) && begins(entry.name));
 }
