@@ -40,7 +40,7 @@ from webui.engine.pipelines.stages import (
     size_of,
     texts_of,
 )
-from webui.engine.pipelines.waiting import Script, patiently
+from webui.engine.pipelines.waiting import Script, patiently, while_wanted
 from webui.engine.tiling import TiledDecoder, TiledDenoiser
 from webui.engine.upscalers.upscaling import Bench
 
@@ -253,26 +253,13 @@ class Txt2ImgDrawing:
             bench = Bench(self._studio.manager, leases, *tiles, on_loading=loading)
             decoder = self._decoder(model)
             work = between(step, latents, model.checkpoint, decoder, upscaler, bench)
-            larger = yield from self._unless_stopped(work)
-        if self._stopped:
+            larger = yield from while_wanted(work, lambda: bool(self._stopped))
+        if larger is None or self._stopped:
             return {}
         return {
             index: Start(one, step.schedule, step.steps)
             for (index, _), one in zip(done, larger, strict=True)
         }
-
-    def _unless_stopped(self, work: Script[list[Tensor]]) -> Script[list[Tensor]]:
-        """What ``work`` makes; nothing when the job is stopped between two of its turns."""
-        try:
-            while not self._stopped:
-                try:
-                    wait = next(work)
-                except StopIteration as end:
-                    return end.value
-                yield wait
-        finally:
-            work.close()
-        return []
 
     def _decoder(self, model: Leased) -> Encodes:
         return TiledDecoder(model.decoder) if self._request.tiling else model.decoder

@@ -18,7 +18,7 @@ from webui.core.results import Pixels
 from webui.core.upscale import Plan, Upscale, plan
 from webui.core.upscalers import NONE, is_model
 from webui.engine.pipelines.stages import Studio
-from webui.engine.pipelines.waiting import Script
+from webui.engine.pipelines.waiting import Script, while_wanted
 from webui.engine.upscalers.resize import blended, cropped
 from webui.engine.upscalers.upscaling import Bench, upscaled
 
@@ -51,24 +51,11 @@ class Upscaling:
         for index in range(self._request.count):
             self._skipped = False
             begun = time.perf_counter()
-            made = yield from self._unless_skipped(self._picture(index))
+            made = yield from while_wanted(self._picture(index), lambda: self._skipped)
             if made is not None:
                 seconds = time.perf_counter() - begun
                 self._studio.emit(JobImage(self.spec.job_id, index, 0, _pixels(made), seconds))
             yield "turn"
-
-    def _unless_skipped(self, work: Script[Tensor]) -> Script[Tensor | None]:
-        """What ``work`` makes; None when it was told to skip between two of its turns."""
-        try:
-            while not self._skipped:
-                try:
-                    wait = next(work)
-                except StopIteration as end:
-                    return end.value
-                yield wait
-        finally:
-            work.close()
-        return None
 
     def _picture(self, index: int) -> Script[Tensor]:
         request = self._request

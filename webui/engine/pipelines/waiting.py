@@ -24,3 +24,17 @@ def patiently(work: Callable[[], T]) -> Script[T]:
         except NoRoom:
             pass
         yield "room"
+
+
+def while_wanted(work: Script[T], is_ended: Callable[[], bool]) -> Script[T | None]:
+    """What ``work`` makes; None where ``is_ended()`` between two of its turns, and it is closed."""
+    try:
+        while not is_ended():
+            try:
+                wait = next(work)
+            except StopIteration as end:
+                return end.value
+            yield wait
+    finally:
+        work.close()
+    return None
